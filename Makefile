@@ -1,69 +1,166 @@
 # SPDX-License-Identifier: GPL-2.0
-# make [V=1] [O=build] [CC=gcc|clang] [SAN=1]; `make help` lists the targets.
+# `make help` lists the targets and the settings.
 
 O       ?= build
-CC      ?= gcc
-ifeq ($(origin CC),default)
-CC      := gcc
-endif
-CLANG   ?= clang
-BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/bin/bpftool) bpftool)
 PREFIX  ?= /usr/local
 DESTDIR ?=
-ARCH    := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
+CLANG   ?= clang
+STRIP   ?= llvm-strip
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/bin/bpftool) bpftool)
+ifneq ($(filter default undefined,$(origin CC)),)
+CC := gcc
+endif
 VERSION := 0.1.0
+ARCH    := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
 
 ifeq ($(V),1)
 Q :=
 say = @:
 else
 Q := @
-say = @printf '  %-8s %s\n'
+say = @printf '  %-7s %s\n'
 MAKEFLAGS += --no-print-directory
 endif
 
 CFLAGS ?= -O2 -g
 WARN   := -Wall -Wextra -Werror -Wno-unused-parameter -Wmissing-prototypes
-ifeq ($(SAN),1)
-CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+# SAN=1: address and undefined-behaviour sanitizers; SAN=fuzz: libFuzzer's coverage as well.
+ifneq ($(SAN),)
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 endif
-ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) -DHVTRACE_VERSION='"$(VERSION)"' -I$(O) -MMD -MP
-BPF_CFLAGS = -std=gnu11 -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Werror \
-	     -Wno-unused-parameter -MMD -MP
-LIBS := -lbpf -lelf -lz
+ALL_CFLAGS := -std=gnu11 $(WARN) $(CFLAGS) $(SANITIZE) \
+	      $(if $(filter fuzz,$(SAN)),-fsanitize=fuzzer-no-link) \
+	      -DHVTRACE_VERSION='"$(VERSION)"' -I$(O)
+ALL_LDFLAGS := $(SANITIZE) $(LDFLAGS)
+BPF_CFLAGS := -std=gnu11 -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra \
+	      -Werror -Wno-unused-parameter
+LIBS       := -lbpf -lelf -lz -lm
 
-dir_objs = $(patsubst %.c,$(O)/%.o,$(wildcard $(1)/*.c))
-# cache/ and analysis/ and the BPF-free part of loader/ run unprivileged.
-ENGINE_OBJS := $(call dir_objs,cache) $(call dir_objs,analysis)
-LOADER_OBJS := $(call dir_objs,loader)
-CLI_OBJS    := $(call dir_objs,cli)
+objs = $(patsubst %.c,$(O)/%.o,$(1))
+srcs = $(filter-out $(2),$(wildcard $(1)))
 
-.PHONY: all clean
+# Everything but the tracer (and main) does without the BPF object: one archive, from which
+# the program and each test take what they need.
+TRACER_SRCS := $(wildcard loader/tracer*.c)
+PLAIN_SRCS  := $(call srcs,cache/*.c analysis/*.c loader/*.c cli/*.c,$(TRACER_SRCS) cli/main.c)
+TRACER      := $(call objs,$(TRACER_SRCS))
+PLAIN       := $(O)/libhvtrace.a
+MAIN        := $(call objs,$(wildcard cli/main.c))
+
+.PHONY: all
 all: $(O)/hvtrace
 
-$(O)/hvtrace: $(CLI_OBJS) $(LOADER_OBJS) $(ENGINE_OBJS)
+$(O)/hvtrace: $(MAIN) $(TRACER) $(PLAIN)
 	$(say) LINK $@
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lm
+	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
-$(O)/%.o: %.c
+$(O)/hvtrace-static: $(MAIN) $(TRACER) $(PLAIN)
+	$(say) LINK $@
+	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -static -o $@ $^ $(LIBS)
+
+# Thin: members are known by path, two files of one name do not collide.
+$(PLAIN): $(call objs,$(PLAIN_SRCS))
+	$(say) AR $@
+	$(Q)rm -f $@ && $(AR) rcsT $@ $^
+
+$(O)/%.o: %.c $(O)/.flags
 	$(say) CC $<
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(O)/bpf/%.bpf.o: bpf/%.bpf.c
 	$(say) BPF $<
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
-	$(Q)llvm-strip -g $@ 2>/dev/null || true
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(STRIP) -g $@
 
 $(O)/%.skel.h: $(O)/bpf/%.bpf.o
 	$(say) SKEL $@
 	$(Q)$(BPFTOOL) gen skeleton $< name $(subst -,_,$*)_bpf > $@.tmp && mv $@.tmp $@
 
-$(O)/loader/tracer.o: $(O)/hvtrace.skel.h
+$(TRACER): $(O)/hvtrace.skel.h
+
+# Other flags or another compiler in the same folder: build again.
+same  = $(and $(findstring $(1),$(2)),$(findstring $(2),$(1)))
+FLAGS := $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)
+$(O)/.flags: $(if $(call same,$(file <$(O)/.flags),$(FLAGS)),,force)
+	$(Q)mkdir -p $(@D)
+	$(file >$@,$(FLAGS))
+.PHONY: force
+force:
+
+include tests/rules.mk
+
+# --- checks ---------------------------------------------------------------------------------
+
+.PHONY: deps check lint bench demo
+deps:
+	$(Q)tools/deps.sh
+
+check: deps
+	$(Q)$(MAKE) all static tests
+	$(Q)$(MAKE) O=$(O)/san SAN=1 unit-tests
+	$(Q)$(MAKE) O=$(O)/fuzz SAN=fuzz CC=$(CLANG) fuzz-tests
+	$(Q)BUILD=$(abspath $(O)) CLANG=$(CLANG) MAKE='$(MAKE)' tests/run $(TESTS)
+
+C_FILES = $(sort $(shell find bpf loader cache analysis cli tests bench -name '*.[ch]'))
+SH_FILES = $(sort $(shell find tools tests bench .ci -name '*.sh') tests/run .ci/run)
+
+lint:
+	$(say) FORMAT '$(words $(C_FILES)) files'
+	$(Q)clang-format --dry-run -Werror $(C_FILES)
+	$(say) CPPCHECK
+	$(Q)mkdir -p $(O)/cppcheck
+	$(Q)cppcheck --quiet --std=c11 --language=c --error-exitcode=1 --inline-suppr \
+		--enable=warning,performance,portability --suppressions-list=tools/cppcheck.txt \
+		--cppcheck-build-dir=$(O)/cppcheck $(filter %.c,$(C_FILES))
+	$(say) SHELL
+	$(Q)shellcheck -x -P SCRIPTDIR $(SH_FILES)
+
+bench: all $(BENCHES) $(O)/tests/kvm/demo-vm
+	$(Q)BUILD=$(abspath $(O)) bench/run.sh
+
+demo: deps
+	$(Q)$(MAKE) all $(O)/tests/kvm/demo-vm
+	$(Q)BUILD=$(abspath $(O)) tools/demo.sh
+
+# --- installation ---------------------------------------------------------------------------
+
+BINDIR  := $(DESTDIR)$(PREFIX)/bin
+MANDIR  := $(DESTDIR)$(PREFIX)/share/man/man1
+DOCDIR  := $(DESTDIR)$(PREFIX)/share/doc/hvtrace
+COMPDIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+
+.PHONY: static install uninstall clean help
+static: $(O)/hvtrace-static
+
+install: all
+	$(say) INSTALL $(DESTDIR)$(PREFIX)
+	$(Q)install -d $(BINDIR) $(MANDIR) $(DOCDIR) $(COMPDIR)
+	$(Q)install -m 755 $(O)/hvtrace $(BINDIR)/hvtrace
+	$(Q)install -m 644 docs/hvtrace.1 $(MANDIR)/hvtrace.1
+	$(Q)install -m 644 docs/hvtrace.bash-completion $(COMPDIR)/hvtrace
+	$(Q)install -m 644 LICENSE README.md docs/design.md $(DOCDIR)
+
+uninstall:
+	$(say) REMOVE $(DESTDIR)$(PREFIX)
+	$(Q)rm -f $(BINDIR)/hvtrace $(MANDIR)/hvtrace.1 $(COMPDIR)/hvtrace
+	$(Q)rm -rf $(DOCDIR)
 
 clean:
 	$(Q)rm -rf $(O)
+
+help:
+	@echo 'make            build $(O)/hvtrace'
+	@echo 'make deps       install the Debian packages that are missing'
+	@echo 'make demo       trace a real VM for 15 seconds, draw its miss curve'
+	@echo 'make check      all tests (as root; TESTS="unit cli" picks groups)'
+	@echo 'make bench      measure the cost of tracing on this host'
+	@echo 'make lint       clang-format, cppcheck, shellcheck'
+	@echo 'make static     build $(O)/hvtrace-static'
+	@echo 'make install    to $$DESTDIR$$PREFIX ($(DESTDIR)$(PREFIX)); make uninstall takes it back'
+	@echo 'make clean      remove $(O)'
+	@echo 'Settings: V=1 shows commands, O=DIR builds there, CC=gcc|clang, SAN=1 adds sanitizers'
 
 .DELETE_ON_ERROR:
 .SECONDARY:

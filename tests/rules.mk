@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0
+# How each kind of test is built. Files that are no tests are helpers of their folder's tests.
+
+UNIT_SRCS  := $(wildcard tests/unit/*_test.c)
+UNIT_TESTS := $(UNIT_SRCS:%.c=$(O)/%)
+UNIT_HELP  := $(call objs,$(call srcs,tests/unit/*.c,$(UNIT_SRCS)))
+
+$(UNIT_TESTS): $(O)/tests/unit/%: $(O)/tests/unit/%.o $(UNIT_HELP) $(PLAIN)
+	$(say) LINK $@
+	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+FUZZ_TESTS := $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/*_fuzz.c))
+
+# Only with SAN=fuzz CC=clang, in a folder of its own: see check.
+$(FUZZ_TESTS): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(PLAIN)
+	$(say) LINK $@
+	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+# What tests/kvm/rules.mk may set: KVM_BLOB, objects that the VMM needs beside vmm.c.
+-include tests/kvm/rules.mk
+KVM_SRCS  := $(wildcard tests/kvm/*_test.c)
+KVM_TESTS := $(KVM_SRCS:%.c=$(O)/%)
+KVM_VMM   := $(call objs,$(wildcard tests/kvm/vmm.c)) $(KVM_BLOB)
+KVM_HELP  := $(KVM_VMM) $(call objs,$(wildcard tests/kvm/harness.c))
+KVM_TOOLS := $(if $(wildcard tests/kvm/demo_vm.c),$(O)/tests/kvm/demo-vm) \
+	     $(if $(wildcard tests/kvm/walk.c),$(O)/tests/kvm/kvm-walk)
+
+# Handlers are tested through the skeleton.
+$(KVM_SRCS:%.c=$(O)/%.o): | $(O)/hvtrace.skel.h
+
+$(KVM_TESTS): $(O)/tests/kvm/%: $(O)/tests/kvm/%.o $(KVM_HELP) $(TRACER) $(PLAIN)
+	$(say) LINK $@
+	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+$(O)/tests/kvm/demo-vm: $(O)/tests/kvm/demo_vm.o $(KVM_HELP) $(TRACER) $(PLAIN)
+	$(say) LINK $@
+	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+# Runs inside small guests, too: nothing but itself is needed there.
+$(O)/tests/kvm/kvm-walk: $(O)/tests/kvm/walk.o $(KVM_VMM)
+	$(say) LINK $@
+	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -static -o $@ $^
+
+GUEST_TOOLS := $(patsubst %.c,$(O)/%,$(wildcard tests/guest/*.c))
+
+$(GUEST_TOOLS): $(O)/tests/guest/%: $(O)/tests/guest/%.o
+	$(say) LINK $@
+	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -static -o $@ $^ -lm
+
+BENCHES := $(patsubst %.c,$(O)/%,$(wildcard bench/*.c))
+
+$(BENCHES): $(O)/bench/%: $(O)/bench/%.o $(PLAIN)
+	$(say) LINK $@
+	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+.PHONY: tests unit-tests fuzz-tests kvm-tests
+tests: unit-tests kvm-tests $(GUEST_TOOLS) $(BENCHES)
+unit-tests: $(UNIT_TESTS)
+fuzz-tests: $(FUZZ_TESTS)
+kvm-tests: $(KVM_TESTS) $(KVM_TOOLS)

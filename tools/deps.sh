@@ -1,0 +1,48 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Installs what building and testing hvtrace needs and this machine lacks.
+set -u
+
+build=(gcc make clang llvm libbpf-dev bpftool libelf-dev zlib1g-dev pkgconf)
+tests=(libcmocka-dev libclang-rt-dev qemu-system-x86 busybox-static cpio kmod util-linux e2fsprogs
+	libcap2-bin gnuplot-nox man-db bash-completion)
+lint=(clang-format cppcheck shellcheck)
+
+die()
+{
+	echo "deps: $*" >&2
+	exit 1
+}
+
+# The packages of "$@" that are not installed.
+missing()
+{
+	local name
+
+	for name in "$@"; do
+		dpkg-query -W -f='${db:Status-Status}' "$name" 2>/dev/null | grep -qx installed ||
+			echo "$name"
+	done
+}
+
+command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
+	die "not a Debian system; please install by hand what Debian calls:" \
+		"${build[*]} ${tests[*]} ${lint[*]}"
+
+mapfile -t need < <(missing "${build[@]}" "${tests[@]}" "${lint[@]}")
+[ ${#need[@]} -gt 0 ] || exit 0
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+	command -v sudo >/dev/null || die "run as root, or install sudo: missing ${need[*]}"
+	as_root=(sudo)
+fi
+
+apt()
+{
+	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=120 "$@"
+}
+
+echo "deps: installing ${need[*]}"
+apt update || die "apt-get update failed; is the network there?"
+apt install -y --no-install-recommends "${need[@]}" || die "could not install ${need[*]}"
