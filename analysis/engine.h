@@ -16,9 +16,10 @@
 struct engine;
 
 struct engine_opts {
-	size_t sz;	 /* sizeof(struct engine_opts) */
-	__u64 max_pages; /* pages tracked per engine, all VMs together; 0 = no bound but memory */
-	__u64 threshold; /* sampling threshold the events were taken with */
+	size_t sz;	  /* sizeof(struct engine_opts) */
+	__u64 max_pages;  /* pages tracked per engine, all VMs together; 0 = no bound but memory */
+	__u64 threshold;  /* sampling threshold the events were taken with */
+	size_t max_bytes; /* memory for pages and stacks; 0 = no bound */
 };
 
 struct engine *engine__new(const struct engine_opts *opts); /* NULL with errno */
@@ -43,8 +44,9 @@ struct engine_counts {
 	__u64 uncaptured;     /* evictions whose bytes were already gone */
 	__u64 access_ordered; /* fills without a frame: ordered by access */
 	__u64 ghosts_dropped; /* oldest ghosts dropped for max_pages */
-	__u64 tracked;	      /* pages tracked now (sampled pages, not scaled) */
-	__u64 ghosts;	      /* ... of which evicted: the stack's depth (not scaled) */
+	__u64 lost;    /* events whose page could not be tracked: no room, no ghost to drop */
+	__u64 tracked; /* pages tracked now (sampled pages, not scaled) */
+	__u64 ghosts;  /* ... of which evicted: the stack's depth (not scaled) */
 };
 /* All zero when nothing was seen of it: false then. */
 bool engine__counts(const struct engine *e, __u16 vm, enum page_space space,

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A report: all that is known of one VM, copied out of the engine, so that it outlives the VM
+ * there. What export and chart work on.
+ */
+#ifndef HVTRACE_REPORT_H
+#define HVTRACE_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "engine.h"
+
+/* Log2 buckets as bcc has them: bucket 0 holds 0 and 1, bucket b holds 2^b to 2^(b+1) - 1. */
+#define REPORT_BUCKETS 64
+/* Points of a curve when no sizes are asked for. */
+#define REPORT_POINTS 128
+
+struct space_report {
+	bool seen; /* false: all else is zero */
+	struct engine_counts counts;
+	const char *order;	     /* "eviction" or "access" */
+	__u64 max_distance;	     /* pages: the curve is flat from here on */
+	__u64 reuse[REPORT_BUCKETS]; /* refaults by reuse distance in pages, estimates */
+	struct curve_point *curve;   /* ascending sizes */
+	size_t nr_points;
+};
+
+struct vm_report {
+	char *name;
+	__u16 vm;
+	bool has_counters;
+	struct vm_counters counters; /* all zero without has_counters (foreign traces) */
+	struct space_report space[PAGE_SPACES];
+};
+
+/*
+ * Copies what the engine holds of a VM. counters may be NULL. The curve is taken at sizes
+ * (n, ascending, pages), or at size__defaults() of each space when sizes is NULL.
+ * NULL with errno when memory is short.
+ */
+struct vm_report *vm_report__new(const struct engine *e, __u16 vm, const char *name,
+				 const struct vm_counters *counters, const __u64 *sizes, size_t n);
+void vm_report__free(struct vm_report *r); /* NULL is fine */
+
+/* "disk" or "mem". */
+const char *page_space__name(enum page_space space);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Sizes: pages inside, bytes with IEC units outside. */
+#ifndef HVTRACE_SIZE_H
+#define HVTRACE_SIZE_H
+
+#include <stddef.h>
+
+#include "../bpf/page_event.h"
+
+/* Room for any formatted size. */
+#define SIZE_TEXT 24
+
+/*
+ * "64MiB", "1.5GiB" (KiB to EiB), "1000p" (pages) or "0" to pages.
+ * -EINVAL: not a size, or not a whole number of 4 KiB pages; -ERANGE: beyond 2^52 pages.
+ */
+int size__parse(const char *text, __u64 *pages);
+/*
+ * "64MiB,1GiB,1000p" to an array of pages, ascending and without repetition, which the caller
+ * frees with free(). -EINVAL, -ERANGE as above, -ENOMEM; *sizes and *n are left alone then.
+ */
+int size__parse_list(const char *text, __u64 **sizes, size_t *n);
+/* Pages as bytes in at most 4 significant digits: "0", "12KiB", "1.5GiB". Returns buf. */
+const char *size__format(__u64 pages, char buf[SIZE_TEXT]);
+
+/*
+ * Sizes at which to draw a curve that is flat from max pages on: 0, then evenly spaced and
+ * logarithmically spaced ones (half of the room each), and max; ascending, without
+ * repetition. Every size when max < room. Returns how many are in out; room >= 2.
+ */
+size_t size__defaults(__u64 max, __u64 *out, size_t room);
+
+#endif
