@@ -12,7 +12,7 @@
 struct vm_identity {
 	pid_t pid;
 	char name[64]; /* guest name, or comm:pid */
-	char vmm[16];  /* "qemu", "firecracker", "cloud-hypervisor", "crosvm", "process" */
+	char vmm[24];  /* "qemu", "firecracker", "cloud-hypervisor", "crosvm", "process" */
 	char uuid[40]; /* "" if not given */
 };
 
