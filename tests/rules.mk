@@ -16,10 +16,10 @@ $(FUZZ_TESTS): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(PLAIN)
 	$(say) LINK $@
 	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
-# What tests/kvm/rules.mk may set: KVM_BLOB, objects that the VMM needs beside vmm.c.
--include tests/kvm/rules.mk
 KVM_SRCS  := $(wildcard tests/kvm/*_test.c)
 KVM_TESTS := $(KVM_SRCS:%.c=$(O)/%)
+# The guest program. Sets KVM_BLOB, objects that a VMM needs beside vmm.c.
+include tests/kvm/rules.mk
 KVM_VMM   := $(call objs,$(wildcard tests/kvm/vmm.c)) $(KVM_BLOB)
 KVM_HELP  := $(KVM_VMM) $(call objs,$(wildcard tests/kvm/harness.c))
 KVM_TOOLS := $(if $(wildcard tests/kvm/demo_vm.c),$(O)/tests/kvm/demo-vm) \

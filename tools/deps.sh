@@ -25,9 +25,10 @@ missing()
 	done
 }
 
-command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
 	die "not a Debian system; please install by hand what Debian calls:" \
 		"${build[*]} ${tests[*]} ${lint[*]}"
+fi
 
 mapfile -t need < <(missing "${build[@]}" "${tests[@]}" "${lint[@]}")
 [ ${#need[@]} -gt 0 ] || exit 0
@@ -40,7 +41,7 @@ fi
 
 apt()
 {
-	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=120 "$@"
+	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 "$@"
 }
 
 echo "deps: installing ${need[*]}"
