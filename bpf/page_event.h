@@ -16,14 +16,10 @@
 #define PAGE_BYTES 4096ULL
 #define SECTORS_PER_PAGE 8
 
-/* Slots of the VM and disk tables: set-associative, PE_WAYS slots a set. */
-#define PE_MAX_VMS 512
+#define PE_MAX_VMS   256
 #define PE_MAX_DISKS 1024
-#define PE_WAYS 4
 /* Address spaces (memfd, hugetlbfs) that back guest memory, over all VMs. */
 #define PE_MAX_FILES 2048
-/* Ranges of a VM's host virtual memory that are backed by a file. */
-#define PE_VM_RANGES 16
 /* KVM memory slots remembered for a VM. */
 #define PE_VM_SLOTS 32
 
