@@ -23,4 +23,11 @@ $(GUEST_DIR)/guest_image.o: tests/kvm/guest_image.S $(GUEST_DIR)/guest.bin
 	$(Q)$(CC) -Wa,-I$(GUEST_DIR) -c -o $@ $<
 
 # What every VM program needs beside vmm.c.
-KVM_BLOB := $(GUEST_DIR)/guest_image.o
+KVM_BLOB := $(GUEST_DIR)/guest_image.o $(GUEST_DIR)/reference.o
+
+# The VM of a test is a process of its own.
+$(patsubst tests/%.c,$(O)/tests/%,$(wildcard tests/kvm/*_test.c)): | $(GUEST_DIR)/kvm-vm
+
+$(GUEST_DIR)/kvm-vm: $(GUEST_DIR)/kvm_vm.o $(GUEST_DIR)/vmm.o $(KVM_BLOB)
+	$(say) LINK $@
+	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^

@@ -71,9 +71,9 @@ static __u64 tables_for(__u64 nr_pages)
 }
 
 /* Own pages and frames lie in different GiB, so have no page directory in common. */
-__u64 vmm__table_pages(const struct vmm *v, __u64 nr_frames)
+__u64 vmm__table_pages(__u64 own_pages, __u64 nr_frames)
 {
-	return 2 + tables_for(v->own_pages) + tables_for(nr_frames);
+	return 2 + tables_for(own_pages) + tables_for(nr_frames);
 }
 
 /* The task state segment is there for its I/O bitmap alone, all zero: the guest may use every port.
@@ -92,8 +92,8 @@ static void lay_out(struct vmm *v)
 	v->own_gfn = v->opts.frames;
 	v->tss_gfn = v->own_gfn + v->own_pages;
 	v->tables_gfn = v->tss_gfn + 1;
-	v->bytes = (v->tables_gfn + 2 + tables_for(v->own_pages + 1) + tables_for(v->opts.frames)) *
-		   GUEST_PAGE;
+	v->bytes =
+		(v->tables_gfn + vmm__table_pages(v->own_pages + 1, v->opts.frames)) * GUEST_PAGE;
 	if (v->opts.memory == VMM_HUGETLB || v->opts.memory == VMM_THP)
 		v->bytes = (v->bytes + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
 }

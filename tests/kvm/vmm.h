@@ -53,7 +53,7 @@ __u64 vmm__mem_pages(const struct vmm *v);
 __u64 vmm__own_pages(const struct vmm *v);
 /* Page tables that the CPU reads on the way to the own pages and to nr_frames
  * frames. Only with nested paging are those accesses guest faults as well. */
-__u64 vmm__table_pages(const struct vmm *v, __u64 nr_frames);
+__u64 vmm__table_pages(__u64 own_pages, __u64 nr_frames);
 /* Host address of frame 0. */
 void *vmm__base(const struct vmm *v);
 

@@ -43,7 +43,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	printf("frames=%llu own=%llu tables=%llu memory=%llu\n", opts.frames, vmm__own_pages(v),
-	       vmm__table_pages(v, opts.frames), vmm__mem_pages(v));
+	       vmm__table_pages(vmm__own_pages(v), opts.frames), vmm__mem_pages(v));
 	vmm__free(v);
 	return 0;
 }
