@@ -1,0 +1,60 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# What `make install` puts down is usable, and `make uninstall` takes all of it back.
+set -eu
+build=${BUILD:-$PWD/build}
+dest=$(mktemp -d)
+trap 'rm -rf "$dest"' EXIT
+
+fail()
+{
+	echo "FAIL: $*" >&2
+	exit 1
+}
+
+run_make()
+{
+	"${MAKE:-make}" -s O="$build" DESTDIR="$dest" PREFIX=/usr "$@"
+}
+
+run_make install
+[ "$("$dest/usr/bin/hvtrace" --version)" = "$("$build/hvtrace" --version)" ] ||
+	fail "the installed program is another one"
+
+page=$dest/usr/share/man/man1/hvtrace.1
+warnings=$(LC_ALL=C.UTF-8 man --warnings -E UTF-8 -l "$page" 2>&1 >/dev/null)
+[ -z "$warnings" ] || fail "man page: $warnings"
+for section in LIVE RECORD MRC DOCTOR OVERHEAD FILES EXAMPLES 'EXIT STATUS'; do
+	LC_ALL=C man -l "$page" | sed 's|.\x08||g' | grep -qx "$section" || fail "man page lacks $section"
+done
+
+# What the program understands is what the man page explains and completion offers.
+for command in live record mrc doctor; do
+	"$dest/usr/bin/hvtrace" $command --help | grep -oE -- '--[a-z][a-z-]+' | sort -u >"$dest/known"
+	while read -r option; do
+		[ "$option" = --help ] && continue
+		sed 's/\\-/-/g' "$page" | grep -qF -- "$option" || fail "man page lacks $option"
+		grep -qF -- "$option" "$dest/usr/share/bash-completion/completions/hvtrace" ||
+			fail "completion lacks $option"
+	done <"$dest/known"
+done
+rm "$dest/known"
+
+# shellcheck disable=SC2016 # the inner shell expands it
+completed=$(bash -c '
+	. "$1" || exit 1
+	COMP_WORDS=(hvtrace live --cs) COMP_CWORD=2
+	_hvtrace
+	echo "${COMPREPLY[*]}"
+	COMP_WORDS=(hvtrace "") COMP_CWORD=1
+	_hvtrace
+	echo "${COMPREPLY[*]}"' - "$dest/usr/share/bash-completion/completions/hvtrace")
+[ "$completed" = $'--csv\nlive record mrc doctor --help --version' ] ||
+	fail "completion offers: $completed"
+
+[ -s "$dest/usr/share/doc/hvtrace/LICENSE" ] || fail "no licence"
+
+run_make uninstall
+left=$(find "$dest" -type f -o -type l)
+[ -z "$left" ] || fail "left behind: $left"
+[ ! -e "$dest/usr/share/doc/hvtrace" ] || fail "left behind: our own folder"
