@@ -19,7 +19,7 @@ struct recording_vm {
 	__u64 generation;
 	__u64 mem_pages;
 	char name[64];
-	char vmm[16];
+	char vmm[24];
 };
 
 struct recording_loss {

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "session.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../loader/probe.h"
+#include "cli.h"
+#include "sampling.h"
+
+/* Events are handed over this often: short enough for a prompt Ctrl-C and a smooth ring buffer. */
+#define TICK_MS 50
+#define MAX_PROBES 64
+/* A VM that runs shows within this many seconds: only then is it known that there is none. */
+#define SEEN_WITHIN 0.3
+
+struct session {
+	const struct trace_options *opts;
+	const struct session_ops *ops;
+	void *ctx;
+	struct tracer *tracer;
+	struct sampling sampling;
+	double started;
+	size_t nr_vms;
+	bool seen_any, said_waiting;
+	enum tracer_source_state told[TRACER_SOURCES];
+	/* VM slots: who holds it, as generation + 1 (0 = nobody known). */
+	struct {
+		__u64 holder;
+		bool ignored, ended;
+	} slots[PE_MAX_VMS];
+};
+
+/* The only way a signal handler can speak to the loop. */
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int sig)
+{
+	interrupted = 1;
+}
+
+/* The first signal ends the run in order; a second one of the kind kills, as usual. */
+static void catch_signals(void)
+{
+	struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND};
+
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGHUP, &sa, NULL);
+}
+
+/* --- set-up --- */
+
+static int check_host(void)
+{
+	struct probe_result results[MAX_PROBES];
+	const struct probe_result *fatal;
+
+	fatal = probe__fatal(results, probe__run(results, MAX_PROBES));
+	if (!fatal)
+		return CLI_DONE;
+	return cli__failed("cannot trace: %s: %s; %s", fatal->name, fatal->found, fatal->fix);
+}
+
+static void on_warning(void *ctx, const char *line)
+{
+	struct session *s = ctx;
+
+	if (!s->opts->quiet)
+		cli__note("%s", line);
+}
+
+static int start_tracer(struct session *s)
+{
+	struct tracer_opts opts = {
+		.sz = sizeof(opts),
+		.threshold = s->sampling.threshold,
+		.max_frames = SAMPLING_FRAMES,
+		.pids = s->opts->pids,
+		.nr_pids = s->opts->nr_pids,
+		.warn = on_warning,
+		.warn_ctx = s,
+	};
+	int err;
+
+	memcpy(opts.off, s->opts->off, sizeof(opts.off));
+	s->tracer = tracer__new(&opts);
+	if (!s->tracer)
+		return cli__failed("cannot set up the tracer: %s", strerror(errno));
+	err = tracer__load(s->tracer);
+	if (err)
+		return cli__failed("cannot load the BPF programs: %s; see 'hvtrace doctor'",
+				   strerror(-err));
+	err = tracer__attach(s->tracer);
+	if (err)
+		return cli__failed("cannot attach: %s; see 'hvtrace doctor'", strerror(-err));
+	return CLI_DONE;
+}
+
+int session__open(struct session **out, const struct trace_options *o,
+		  const struct session_ops *ops, void *ctx)
+{
+	struct session *s;
+	int status = check_host();
+
+	*out = NULL;
+	if (status)
+		return status;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return cli__failed("out of memory");
+	s->opts = o;
+	s->ops = ops;
+	s->ctx = ctx;
+	catch_signals();
+	sampling__init(&s->sampling, o->sample, cli__now());
+	status = start_tracer(s);
+	if (status) {
+		session__close(s);
+		return status;
+	}
+	s->started = cli__now();
+	*out = s;
+	return CLI_DONE;
+}
+
+void session__close(struct session *s)
+{
+	if (!s)
+		return;
+	tracer__free(s->tracer);
+	free(s);
+}
+
+/* --- what there is to say --- */
+
+static void tell_source(struct session *s, enum tracer_source source)
+{
+	enum tracer_source_state state = tracer__source(s->tracer, source);
+
+	if (state == s->told[source])
+		return;
+	s->told[source] = state;
+	if (state == SOURCE_MISSING && !s->opts->quiet)
+		cli__note("source %s is missing: %s", tracer__source_name(source),
+			  tracer__source_reason(s->tracer, source));
+}
+
+static void tell_waiting(struct session *s)
+{
+	if (s->seen_any || s->said_waiting || session__age(s) < SEEN_WITHIN)
+		return;
+	s->said_waiting = true;
+	if (!s->opts->quiet)
+		cli__note("no VM seen yet, waiting; start one, or name a process with -p PID");
+}
+
+/* --- VMs --- */
+
+bool session__chosen(const struct session *s, const struct tracer_vm *vm)
+{
+	for (size_t i = 0; i < s->opts->nr_names; i++)
+		if (!strcmp(s->opts->names[i], vm->name))
+			return true;
+	return !s->opts->nr_names;
+}
+
+static void see_new(struct session *s, const struct tracer_vm *vm)
+{
+	s->slots[vm->id].holder = vm->generation + 1;
+	s->slots[vm->id].ended = false;
+	s->slots[vm->id].ignored = !session__chosen(s, vm);
+	if (s->slots[vm->id].ignored) {
+		s->ops->vm_ignored(s->ctx, vm->id);
+		return;
+	}
+	s->seen_any = true;
+	s->ops->vm_new(s->ctx, vm);
+}
+
+/* The list may be gone through more than once: a VM is new once and ends once. */
+static void see_vm(struct session *s, const struct tracer_vm *vm)
+{
+	if (s->slots[vm->id].holder != vm->generation + 1)
+		see_new(s, vm);
+	s->nr_vms += !s->slots[vm->id].ignored && !vm->ended;
+	if (!vm->ended || s->slots[vm->id].ended)
+		return;
+	s->slots[vm->id].ended = true;
+	if (!s->slots[vm->id].ignored)
+		s->ops->vm_ended(s->ctx, vm);
+	s->slots[vm->id].ignored = false;
+}
+
+static __u64 see_vms(struct session *s)
+{
+	__u64 guest_pages = 0;
+
+	s->nr_vms = 0;
+	for (size_t i = 0; i < tracer__nr_vms(s->tracer); i++) {
+		const struct tracer_vm *vm = tracer__vm(s->tracer, i);
+
+		guest_pages += vm->ended ? 0 : vm->mem_pages;
+		see_vm(s, vm);
+	}
+	return guest_pages;
+}
+
+/* --- events --- */
+
+/* With --vm, nothing is taken of a VM before its name is known. */
+static bool wanted(const struct session *s, __u16 vm)
+{
+	return !s->slots[vm].ignored && (!s->opts->nr_names || s->slots[vm].holder);
+}
+
+static void on_events(void *ctx, const struct page_event *events, size_t n)
+{
+	struct session *s = ctx;
+	size_t begin = 0, i;
+
+	/* Runs of wanted events are passed on whole. */
+	for (i = 0; i < n; i++) {
+		if (wanted(s, events[i].vm))
+			continue;
+		if (i > begin)
+			s->ops->events(s->ctx, events + begin, i - begin);
+		begin = i + 1;
+	}
+	if (i > begin)
+		s->ops->events(s->ctx, events + begin, i - begin);
+}
+
+static void adapt(struct session *s, __u64 guest_pages)
+{
+	struct sampling_load load = {.now = cli__now(), .guest_pages = guest_pages};
+	struct tracer_loss loss = {0};
+	const char *why;
+
+	if (tracer__loss(s->tracer, &loss))
+		return;
+	load.events = loss.events;
+	load.dropped = loss.dropped;
+	load.frames = loss.frames;
+	if (s->ops->tracked)
+		s->ops->tracked(s->ctx, &load.tracked, &load.max_pages);
+	why = sampling__update(&s->sampling, &load);
+	if (!why)
+		return;
+	s->ops->threshold(s->ctx, s->sampling.threshold);
+	tracer__set_threshold(s->tracer, s->sampling.threshold);
+	if (!s->opts->quiet)
+		cli__note("sampling 1/%llu of the pages from here on: %s", session__one_in(s), why);
+}
+
+int session__poll(struct session *s)
+{
+	int n = tracer__poll(s->tracer, TICK_MS, on_events, s);
+
+	if (n < 0 && n != -EINTR)
+		return n;
+	adapt(s, see_vms(s));
+	for (int source = 0; source < TRACER_SOURCES; source++)
+		tell_source(s, source);
+	tell_waiting(s);
+	return 0;
+}
+
+int session__drain(struct session *s)
+{
+	int n = tracer__drain(s->tracer, on_events, s);
+
+	see_vms(s);
+	return n < 0 ? n : 0;
+}
+
+bool session__done(const struct session *s)
+{
+	return interrupted || (s->opts->duration && session__age(s) >= s->opts->duration);
+}
+
+double session__age(const struct session *s)
+{
+	return cli__now() - s->started;
+}
+
+struct tracer *session__tracer(const struct session *s)
+{
+	return s->tracer;
+}
+
+__u64 session__threshold(const struct session *s)
+{
+	return s->sampling.threshold;
+}
+
+__u64 session__one_in(const struct session *s)
+{
+	return sampling__one_in(s->sampling.threshold);
+}
+
+size_t session__nr_vms(const struct session *s)
+{
+	return s->nr_vms;
+}

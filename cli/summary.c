@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "summary.h"
+
+#include <stddef.h>
+
+#include "../analysis/chart.h"
+#include "../analysis/export.h"
+#include "../analysis/size.h"
+
+/* One table of counters drives text and JSON. */
+static const struct {
+	const char *key, *text;
+	size_t offset;
+} counters[] = {
+#define COUNTER(member, text)                                                                      \
+	{                                                                                          \
+#member, text, offsetof(struct vm_counters, member)                                \
+	}
+	COUNTER(fills, "pages filled"),
+	COUNTER(writebacks, "pages written back"),
+	COUNTER(discards, "pages discarded"),
+	COUNTER(evictions, "sampled pages evicted"),
+	COUNTER(frameless, "pages of unknown frame"),
+	COUNTER(partials, "pages in part"),
+	COUNTER(kvm_faults, "KVM faults"),
+	COUNTER(kvm_maps, "KVM maps"),
+	COUNTER(frame_discards, "frames discarded"),
+	COUNTER(page_outs, "frames paged out"),
+	COUNTER(page_ins, "frames paged in"),
+	COUNTER(cache_adds, "host cache adds"),
+	COUNTER(cache_drops, "host cache drops"),
+	COUNTER(ios, "I/Os"),
+	COUNTER(io_errors, "I/O errors"),
+	COUNTER(events, "events"),
+#undef COUNTER
+};
+
+#define NR_COUNTERS (sizeof(counters) / sizeof(counters[0]))
+
+static __u64 counter(const struct vm_counters *c, size_t i)
+{
+	return *(const __u64 *)((const char *)c + counters[i].offset);
+}
+
+/* A list that breaks before column 78 and leaves out what did not happen. */
+struct list {
+	FILE *out;
+	int column;
+};
+
+static void list_item(struct list *l, __u64 n, const char *text)
+{
+	char item[96];
+	int width;
+
+	if (!n)
+		return;
+	width = snprintf(item, sizeof(item), "%llu %s", n, text);
+	if (l->column && l->column + 2 + width > 78) {
+		fputs(",\n", l->out);
+		l->column = 0;
+	}
+	fprintf(l->out, "%s%s", l->column ? ", " : "  ", item);
+	l->column += 2 + width;
+}
+
+static void list_end(struct list *l)
+{
+	fputs(l->column ? "\n" : "  nothing\n", l->out);
+}
+
+/* Names come from command lines: keep control codes off the terminal. */
+static void put_clean(FILE *out, const char *s)
+{
+	for (; *s; s++)
+		fputc((unsigned char)*s < ' ' || *s == 0x7f ? '?' : *s, out);
+}
+
+static void print_head(FILE *out, const struct summary_vm *vm, const char *name)
+{
+	char size[SIZE_TEXT];
+
+	fputs("\n== ", out);
+	put_clean(out, name);
+	if (vm->pid)
+		fprintf(out, ", pid %u", vm->pid);
+	if (vm->vmm[0])
+		fprintf(out, ", %s", vm->vmm);
+	if (vm->mem_pages)
+		fprintf(out, ", %s guest memory", size__format(vm->mem_pages, size));
+	fputs(vm->ended ? ", ended ==\n" : " ==\n", out);
+}
+
+static void print_counters(FILE *out, const struct vm_counters *c)
+{
+	struct list l = {out, 0};
+
+	fputs("\nCounted on the host, every page:\n", out);
+	for (size_t i = 0; i < NR_COUNTERS; i++)
+		list_item(&l, counter(c, i), counters[i].text);
+	list_end(&l);
+}
+
+static void print_counts(FILE *out, const struct engine_counts *c)
+{
+	struct list l = {out, 0};
+
+	list_item(&l, c->fills, "fills");
+	list_item(&l, c->cold, "of them cold");
+	list_item(&l, c->refaults, "refaults");
+	list_item(&l, c->unseen, "with an eviction not seen");
+	list_item(&l, c->writebacks, "writebacks");
+	list_item(&l, c->evictions, "evictions");
+	list_item(&l, c->discards, "discards");
+	list_item(&l, c->stale, "stale evictions");
+	list_item(&l, c->uncaptured, "evictions with the bytes gone");
+	list_item(&l, c->access_ordered, "fills without a frame");
+	list_item(&l, c->ghosts_dropped, "oldest ghosts dropped");
+	list_end(&l);
+}
+
+static void print_space(FILE *out, enum page_space space, const struct space_report *s)
+{
+	if (!s->seen)
+		return;
+	fprintf(out, "\n%s, in the order of %s:\n",
+		space == SPACE_DISK ? "Disk pages" : "Guest memory paged by the host",
+		s->order[0] == 'a' ? "accesses" : "evictions");
+	print_counts(out, &s->counts);
+	fputc('\n', out);
+	chart__reuse(out, s);
+	if (!s->nr_points)
+		return;
+	fprintf(out, "\nMisses over memory added, %s:\n",
+		space == SPACE_DISK ? "disk pages" : "paged guest memory");
+	chart__curve(out, s->curve, s->nr_points, chart__utf8());
+}
+
+static void print_latency(FILE *out, const struct vm_counters *c)
+{
+	static const char *const titles[] = {"Read", "Write"};
+
+	for (int op = 0; op < 2; op++) {
+		__u64 sum = 0;
+
+		for (int b = 0; b < PE_LATENCY_BUCKETS; b++)
+			sum += c->latency[op][b];
+		if (!sum)
+			continue;
+		fprintf(out, "\n%s latency:\n", titles[op]);
+		chart__latency(out, c->latency[op]);
+	}
+}
+
+void summary__print(FILE *out, const struct summary_vm *vm, const struct vm_report *r)
+{
+	print_head(out, vm, r->name);
+	if (r->has_counters)
+		print_counters(out, &r->counters);
+	for (int space = 0; space < PAGE_SPACES; space++)
+		print_space(out, space, &r->space[space]);
+	if (r->has_counters)
+		print_latency(out, &r->counters);
+}
+
+void summary__sizes(FILE *out, const struct vm_report *r)
+{
+	char size[SIZE_TEXT];
+
+	for (int space = 0; space < PAGE_SPACES; space++) {
+		const struct space_report *s = &r->space[space];
+
+		if (!s->nr_points)
+			continue;
+		fprintf(out, "\n%-5s %12s %14s %14s %10s %8s\n", page_space__name(space), "added",
+			"misses", "accesses", "miss ratio", "+/-");
+		for (size_t i = 0; i < s->nr_points; i++)
+			fprintf(out, "%-5s %12s %14.0f %14.0f %10.4f %8.4f\n", "",
+				size__format(s->curve[i].size, size), s->curve[i].misses,
+				s->curve[i].accesses, curve_point__ratio(&s->curve[i]),
+				s->curve[i].error);
+	}
+}
+
+int summary__json(FILE *out, const struct summary_vm *vm, const struct vm_report *r)
+{
+	fputs("{\"type\":\"vm\",\"vm\":", out);
+	export__json_string(out, r->name);
+	fprintf(out, ",\"pid\":%u,\"vmm\":", vm->pid);
+	export__json_string(out, vm->vmm);
+	fprintf(out, ",\"mem_pages\":%llu,\"ended\":%s", vm->mem_pages,
+		vm->ended ? "true" : "false");
+	for (size_t i = 0; r->has_counters && i < NR_COUNTERS; i++)
+		fprintf(out, ",\"%s\":%llu", counters[i].key, counter(&r->counters, i));
+	fputs("}\n", out);
+	return export__json(out, r);
+}

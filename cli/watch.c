@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "watch.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct watch *watch_list__add(struct watch_list *l, const struct tracer_vm *vm)
+{
+	struct watch **vms = realloc(l->vms, (l->nr + 1) * sizeof(*vms));
+	struct watch *w;
+
+	if (!vms)
+		return NULL;
+	l->vms = vms;
+	w = calloc(1, sizeof(*w));
+	if (!w)
+		return NULL;
+	w->generation = vm->generation;
+	w->id = vm->id;
+	w->pid = vm->pid;
+	snprintf(w->name, sizeof(w->name), "%s", vm->name);
+	snprintf(w->vmm, sizeof(w->vmm), "%s", vm->vmm);
+	l->vms[l->nr++] = w;
+	return w;
+}
+
+struct watch *watch_list__find(const struct watch_list *l, __u64 generation)
+{
+	/* The newest are the ones asked for. */
+	for (size_t i = l->nr; i > 0; i--)
+		if (l->vms[i - 1]->generation == generation)
+			return l->vms[i - 1];
+	return NULL;
+}
+
+void watch_list__free(struct watch_list *l)
+{
+	for (size_t i = 0; i < l->nr; i++) {
+		vm_report__free(l->vms[i]->report);
+		free(l->vms[i]);
+	}
+	free(l->vms);
+	l->vms = NULL;
+	l->nr = 0;
+}
+
+const char *watch_list__label(const struct watch_list *l, const struct watch *w,
+			      char buf[WATCH_LABEL])
+{
+	bool alone = true;
+
+	for (size_t i = 0; i < l->nr; i++)
+		alone &= l->vms[i] == w || strcmp(l->vms[i]->name, w->name);
+	if (alone)
+		snprintf(buf, WATCH_LABEL, "%s", w->name);
+	else
+		snprintf(buf, WATCH_LABEL, "%s:%d", w->name, (int)w->pid);
+	return buf;
+}
+
+void watch__account(struct watch *w, const struct tracer_vm *vm, const struct vm_counters *c,
+		    __u64 one_in)
+{
+	w->evictions += (double)(c->evictions - w->now.evictions) * one_in;
+	w->now = *c;
+	w->kvm = vm->kvm;
+	w->mem_pages = vm->mem_pages;
+}
+
+static __u64 refaults(const struct watch *w, const struct engine *e)
+{
+	struct engine_counts counts;
+	__u64 sum = 0;
+
+	for (int space = 0; space < PAGE_SPACES; space++)
+		if (engine__counts(e, w->id, space, &counts))
+			sum += counts.refaults;
+	return sum;
+}
+
+/* Growth is counted from the guest's memory. A process without KVM shows none: what it was seen
+ * to hold stands in for it. NAN: nothing to count from. */
+static void row_memory(const struct watch *w, const struct engine *e, __u64 one_in,
+		       struct table_row *row)
+{
+	struct engine_counts counts;
+
+	row->mem_pages = NAN;
+	row->mem_estimated = !w->mem_pages && !w->kvm;
+	if (w->mem_pages)
+		row->mem_pages = w->mem_pages;
+	else if (!w->kvm && engine__counts(e, w->id, SPACE_DISK, &counts) &&
+		 counts.tracked > counts.ghosts)
+		row->mem_pages = (double)(counts.tracked - counts.ghosts) * one_in;
+}
+
+/* How the misses would change, from the curve since the start: of the disk, or of host-paged
+ * memory for a VM that was seen to do nothing else. */
+static void row_changes(const struct watch *w, const struct engine *e, struct table_row *row)
+{
+	struct curve_point points[1 + TABLE_GROWTHS];
+	__u64 sizes[1 + TABLE_GROWTHS] = {0};
+
+	for (int i = 0; i < TABLE_GROWTHS; i++) {
+		row->change[i] = NAN;
+		sizes[1 + i] = isnan(row->mem_pages) ? 0 : row->mem_pages * table_growth[i] / 100;
+	}
+	if (isnan(row->mem_pages) ||
+	    (engine__curve(e, w->id, SPACE_DISK, sizes, 1 + TABLE_GROWTHS, points) &&
+	     engine__curve(e, w->id, SPACE_MEM, sizes, 1 + TABLE_GROWTHS, points)))
+		return;
+	for (int i = 0; i < TABLE_GROWTHS && points[0].misses > 0; i++)
+		row->change[i] = points[1 + i].misses / points[0].misses - 1;
+}
+
+/* KVM tells of a fault at its begin or when the frame is mapped; which of the two depends on the
+ * host's way of paging, and both fire at once at some. */
+static __u64 kvm_faults(const struct vm_counters *c)
+{
+	return c->kvm_faults > c->kvm_maps ? c->kvm_faults : c->kvm_maps;
+}
+
+static void row_rates(struct watch *w, const struct engine *e, double seconds,
+		      struct table_row *row)
+{
+	const struct vm_counters *now = &w->now, *before = &w->before;
+	__u64 refaults_now = refaults(w, e);
+
+	row->fills = (now->fills - before->fills + now->page_ins - before->page_ins +
+		      now->cache_adds - before->cache_adds) /
+		     seconds;
+	row->writebacks = (now->writebacks - before->writebacks) / seconds;
+	row->evictions = (w->evictions - w->evictions_before + now->page_outs - before->page_outs +
+			  now->cache_drops - before->cache_drops) /
+			 seconds;
+	/* An estimate may shrink when the sampling rate is lowered. */
+	row->refaults = refaults_now > w->refaults_before
+				? (refaults_now - w->refaults_before) / seconds
+				: 0;
+	row->faults = (kvm_faults(now) - kvm_faults(before)) / seconds;
+	row->p50 = table__latency(now, before, 0.50);
+	row->p99 = table__latency(now, before, 0.99);
+	w->refaults_before = refaults_now;
+	w->evictions_before = w->evictions;
+}
+
+void watch__row(struct watch *w, const struct engine *e, __u64 one_in, double seconds,
+		struct table_row *row)
+{
+	row->name = w->name;
+	row->pid = w->pid;
+	row_rates(w, e, seconds, row);
+	row_memory(w, e, one_in, row);
+	row_changes(w, e, row);
+	w->before = w->now;
+}
+
+int watch__end(struct watch *w, const struct engine *e)
+{
+	w->ended = true;
+	w->report = vm_report__new(e, w->id, w->name, &w->now, NULL, 0);
+	return w->report ? 0 : -ENOMEM;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The VMs as live follows them: what they did over an interval and in all, kept when they end. */
+#ifndef HVTRACE_WATCH_H
+#define HVTRACE_WATCH_H
+
+#include "../analysis/report.h"
+#include "../loader/tracer.h"
+#include "table.h"
+
+struct watch {
+	__u64 generation;
+	__u16 id;
+	pid_t pid;
+	bool kvm, ended;
+	char name[64], vmm[24];
+	__u64 mem_pages;
+	struct vm_counters now, before;	    /* as of the last account; of the interval's begin */
+	double evictions, evictions_before; /* all pages: sampled ones times N */
+	__u64 refaults_before;
+	struct vm_report *report; /* once it ended */
+};
+
+struct watch_list {
+	struct watch **vms; /* in the order they were seen */
+	size_t nr;
+};
+
+/* NULL: out of memory. */
+struct watch *watch_list__add(struct watch_list *l, const struct tracer_vm *vm);
+struct watch *watch_list__find(const struct watch_list *l, __u64 generation);
+void watch_list__free(struct watch_list *l);
+
+/* What to call a VM: its name, with the pid if another has the same. Returns buf. */
+#define WATCH_LABEL 80
+const char *watch_list__label(const struct watch_list *l, const struct watch *w,
+			      char buf[WATCH_LABEL]);
+
+/* Take over what the tracer knows by now. Evictions since the last call are of pages sampled at
+ * 1/one_in: call before that changes. */
+void watch__account(struct watch *w, const struct tracer_vm *vm, const struct vm_counters *c,
+		    __u64 one_in);
+/* The line of the interval of so many seconds that ends now, and begin the next one. */
+void watch__row(struct watch *w, const struct engine *e, __u64 one_in, double seconds,
+		struct table_row *row);
+/* Keep what the engine knows of it. -ENOMEM. */
+int watch__end(struct watch *w, const struct engine *e);
+
+#endif
