@@ -33,10 +33,10 @@ static struct table_row widest(void)
 	struct table_row row = {.name = "a-rather-long-name-of-a-guest-01",
 				.pid = 4194304,
 				.mem_estimated = true,
-				.mem_pages = 262143,
+				.mem_pages = 261100,
 				.p50 = 999e6,
 				.p99 = 99e9,
-				.change = {-0.999, -1, 12.34}};
+				.change = {-0.999, -1, 9.99}};
 
 	row.fills = row.writebacks = row.evictions = row.refaults = row.faults = 999999;
 	return row;
