@@ -16,7 +16,7 @@
 #define HV_INFLIGHT	4096 /* sets */
 #define HV_INFLIGHT_WAY 4
 #define HV_FRAME_WAY	4
-#define HV_STAGE_EVENTS 128
+#define HV_STAGE_EVENTS 127 /* one less than a power of two: the verifier bounds it by bits */
 #define HV_TOMBSTONE	0xffffffffU
 
 #define HV_REGION_ANON	0
@@ -121,7 +121,7 @@ struct hv_stage {
 	__u32 cpu;
 	__u32 n;
 	struct page_event events[HV_STAGE_EVENTS];
-	__u64 tail[7]; /* to a whole number of cache lines */
+	__u64 tail[3]; /* to a whole number of cache lines */
 };
 
 struct hv_frame_slot {
