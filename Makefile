@@ -112,16 +112,17 @@ lint:
 	$(say) CPPCHECK
 	$(Q)mkdir -p $(O)/cppcheck
 	$(Q)cppcheck --quiet --std=c11 --language=c --error-exitcode=1 --inline-suppr \
-		--enable=warning,performance,portability --suppressions-list=tools/cppcheck.txt \
-		--cppcheck-build-dir=$(O)/cppcheck $(filter %.c,$(C_FILES))
+		--enable=warning,performance,portability --cppcheck-build-dir=$(O)/cppcheck \
+		--suppressions-list=tools/cppcheck.txt --library=tools/cppcheck.cfg \
+		$(filter-out %.bpf.c,$(filter %.c,$(C_FILES)))
 	$(say) SHELL
 	$(Q)shellcheck -x -P SCRIPTDIR $(SH_FILES)
 
-bench: all $(BENCHES) $(O)/tests/kvm/demo-vm
+bench: all $(BENCHES)
 	$(Q)BUILD=$(abspath $(O)) bench/run.sh
 
 demo: deps
-	$(Q)$(MAKE) all $(O)/tests/kvm/demo-vm
+	$(Q)$(MAKE) all $(KVM_TOOLS) $(O)/bench/direct_read
 	$(Q)BUILD=$(abspath $(O)) tools/demo.sh
 
 # --- installation ---------------------------------------------------------------------------

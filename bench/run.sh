@@ -1,0 +1,175 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# What tracing costs on this host, each figure beside its target. Asserts nothing.
+# ROUNDS and SECONDS_EACH in the environment make it longer and steadier.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+build=${BUILD:-$PWD/build}
+rounds=${ROUNDS:-5}
+seconds=${SECONDS_EACH:-3}
+work=$(mktemp -d)
+load=
+
+# shellcheck source=tools/devices.sh
+. tools/devices.sh
+
+die()
+{
+	echo "bench: $*" >&2
+	exit 1
+}
+
+clean_up()
+{
+	[ -z "$load" ] || kill "$load" 2>/dev/null
+	wait
+	devices__remove
+	rm -rf "$work"
+}
+
+# figure TEXT VALUE UNIT RELATION TARGET
+figure()
+{
+	awk -v text="$1" -v v="$2" -v unit="$3" -v rel="$4" -v target="$5" 'BEGIN {
+		if (v == "") {
+			printf "%-58s %10s\n", text, "no figure"
+			exit
+		}
+		met = rel == "<=" ? v <= target : v >= target
+		printf "%-58s %10.4g %-4s %s %-6s %s\n", text, v, unit, rel, target,
+		       met ? "met" : "missed"
+	}'
+}
+
+median()
+{
+	sort -g | awk '{ v[NR] = $1 } END { if (NR) print NR % 2 ? v[(NR + 1) / 2] :
+						      (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
+}
+
+# json FILE KEY: the value of a key in the last line.
+json()
+{
+	tail -n 1 "$1" | grep -oE "\"$2\":[0-9.]+" | cut -d: -f2
+}
+
+# Random reads of 4 KiB for $seconds; reads a second on stdout. With arguments, traced by
+# hvtrace live with them; what it says is in $work/live.json then.
+run_load()
+{
+	local pid rate
+
+	WAIT=1 "$build/bench/direct_read" "$device" "$seconds" <"$work/go" >"$work/load" &
+	load=$!
+	exec 3>"$work/go"
+	until [ -s "$work/load" ]; do sleep 0.01; done
+	pid=$(head -n 1 "$work/load")
+	if [ $# -gt 0 ]; then
+		"$build/hvtrace" live -q --json -p "$pid" --vm "direct_read:$pid" "$@" \
+			>"$work/live.json" 2>"$work/live.err" &
+		live=$!
+		until [ -s "$work/live.json" ]; do
+			kill -0 "$live" 2>/dev/null || die "hvtrace: $(cat "$work/live.err")"
+			sleep 0.02
+		done
+	fi
+	echo >&3
+	exec 3>&-
+	wait "$load"
+	load=
+	[ $# -eq 0 ] || { kill "$live" && wait "$live"; }
+	rate=$(tail -n 1 "$work/load")
+	echo "$rate"
+}
+
+bench_bpf()
+{
+	run_load --sample 1/64 --bpf-stats >/dev/null
+	figure "BPF time per page, one page in 64 sampled" \
+		"$(json "$work/live.json" bpf_ns_per_page)" ns '<=' 150
+	run_load --sample 1/1 --bpf-stats >/dev/null
+	figure "BPF time per page, every page reported" \
+		"$(json "$work/live.json" bpf_ns_per_page)" ns '<=' 400
+}
+
+# Alternating, so that whatever else changes on the host changes for all.
+bench_throughput()
+{
+	local i
+
+	for ((i = 0; i < rounds; i++)); do
+		run_load >>"$work/plain"
+		run_load --sample auto >>"$work/auto"
+		json "$work/live.json" dropped >>"$work/auto.drops"
+		json "$work/live.json" sample_one_in >>"$work/auto.rate"
+		run_load --sample 1/1 >>"$work/all"
+		json "$work/live.json" dropped >>"$work/all.drops"
+		cp "$work/live.json" "$work/all.json"
+	done
+	printf '%-58s %10.0f /s\n' "4 KiB direct random reads, not traced ($device)" \
+		"$(median <"$work/plain")"
+	ratio "throughput with hvtrace live at its default" auto 0.97
+	printf '%-58s %10s\n' "... which sampled one page in" "$(median <"$work/auto.rate")"
+	ratio "throughput with every page traced" all 0.85
+	figure "events dropped at the default" "$(total "$work/auto.drops")" '' '<=' 0
+	figure "events dropped with every page traced" "$(total "$work/all.drops")" '' '<=' 0
+}
+
+total()
+{
+	awk '{ sum += $1 } END { print sum + 0 }' "$1"
+}
+
+# ratio TEXT NAME TARGET: the median over the rounds of traced / not traced.
+ratio()
+{
+	figure "$1" "$(paste "$work/$2" "$work/plain" | awk '$2 { print $1 / $2 }' | median)" '' \
+		'>=' "$3"
+}
+
+# Of the last run in which every page was traced.
+bench_userspace()
+{
+	local cpu bytes
+
+	cpu=$(grep '"type":"status"' "$work/all.json" | grep -v '"final"' |
+		sed -E 's/.*"events_per_s":([0-9.]+).*"cpu_percent":([0-9.]+).*/\1 \2/' |
+		awk '$1 > 10000 { print $2 / $1 * 10000 }' | median)
+	figure "CPU of hvtrace per 10,000 events/s, of one core" "$cpu" % '<=' 3
+	bytes=$(awk -v k="$(json "$work/all.json" kernel_bytes)" \
+		-v e="$(json "$work/all.json" engine_bytes)" \
+		-v n="$(json "$work/all.json" tracked_pages)" 'BEGIN { if (n) print (k + e) / n }')
+	figure "bytes per tracked page ($(json "$work/all.json" tracked_pages) pages), kernel maps too" \
+		"$bytes" B '<=' 64
+}
+
+bench_start()
+{
+	local i start
+
+	for ((i = 0; i < rounds; i++)); do
+		start=$EPOCHREALTIME
+		"$build/hvtrace" live -q -c 1 2>/dev/null | while read -r _; do
+			[ -z "$start" ] || awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { print b - a }'
+			start=
+		done
+	done | median >"$work/start"
+	figure "from start to the first table" "$(cat "$work/start")" s '<=' 1
+}
+
+[ "$(id -u)" -eq 0 ] || die "tracing needs root: sudo make bench"
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+mkfifo "$work/go"
+devices__add_zram 8192 || { devices__remove && devices__add_loop 8192; } ||
+	die "neither a zram nor a loop device can be made"
+live=
+
+echo "$(uname -sr), $(nproc) CPUs, $rounds rounds of $seconds s each"
+bench_bpf
+bench_throughput
+bench_userspace
+bench_start
+echo
+"$build/bench/engine"

@@ -1,0 +1,151 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Traces a real VM whose miss curve is known, and compares. Needs root.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+build=${BUILD:-$PWD/build}
+seconds=${SECONDS_TO_TRACE:-15}
+out=$build/demo
+load=
+pid_option=()
+
+if [ "$(id -u)" -ne 0 ]; then
+	command -v sudo >/dev/null || {
+		echo "demo: tracing needs root, and there is no sudo; run make demo as root" >&2
+		exit 1
+	}
+	exec sudo BUILD="$build" SECONDS_TO_TRACE="$seconds" "$0"
+fi
+
+# shellcheck source=tools/devices.sh
+. tools/devices.sh
+
+say()
+{
+	echo "demo: $*"
+}
+
+die()
+{
+	echo "demo: $*" >&2
+	exit 1
+}
+
+clean_up()
+{
+	[ -z "$load" ] || kill "$load" 2>/dev/null
+	wait
+	devices__remove
+}
+
+# --- the workloads, the best first ---------------------------------------------------------
+
+# Can KVM run a guest here? /dev/kvm alone does not tell.
+has_kvm()
+{
+	[ -w /dev/kvm ] && "$build/tests/kvm/kvm-walk" 1 >/dev/null 2>&1
+}
+
+# Once hvtrace waits for VMs, or has found others. The VM ends by itself, a little before the
+# tracing does, and then prints the curve it must have had.
+start_kvm_vm()
+{
+	local i
+
+	for ((i = 0; i < 20; i++)); do
+		[ ! -s "$out/notes.txt" ] || break
+		sleep 0.1
+	done
+	exec "$build/tests/kvm/demo-vm" -name guest=demo --seconds $((seconds - 3)) \
+		--disk "$device" >"$out/true.csv" 2>"$out/load.txt"
+}
+
+# Linux in QEMU without KVM reads its disk over and over.
+has_qemu()
+{
+	[ -x tests/guest/demo_guest.sh ] && command -v qemu-system-x86_64 >/dev/null
+}
+
+# Random reads of the whole device: more memory would save its share of them.
+start_process()
+{
+	exec "$build/bench/direct_read" "$device" $((seconds + 5)) >"$out/load.txt" 2>&1
+}
+
+start_load()
+{
+	if has_kvm; then
+		say "the VM is a KVM VM, named demo, with a page cache of 32 MiB, on $device"
+		start_kvm_vm &
+		load=$!
+	elif has_qemu; then
+		say "no KVM here: the VM is a Linux guest in QEMU (TCG) instead, on $device"
+		tests/guest/demo_guest.sh "$device" >"$out/load.txt" 2>&1 &
+		load=$!
+		pid_option=(-p "$load")
+	else
+		say "no VM can run here: a plain process doing direct I/O instead, on $device"
+		start_process &
+		load=$!
+		pid_option=(-p "$load")
+	fi
+}
+
+# --- the result ------------------------------------------------------------------------------
+
+# The measured curve at the sizes of the true one, straight lines between its points.
+compare()
+{
+	awk -F, '
+	FNR == 1 { next }
+	FILENAME == ARGV[1] && $1 == "demo" && $2 == "disk" {
+		size[++n] = $4; ratio[n] = $8; error[n] = $9
+		next
+	}
+	FILENAME == ARGV[2] {
+		for (i = 1; i < n && size[i + 1] < $1; i++)
+			;
+		measured = ratio[n]
+		if (i < n && size[i + 1] > size[i])
+			measured = ratio[i] + (ratio[i + 1] - ratio[i]) *
+				   ($1 - size[i]) / (size[i + 1] - size[i])
+		off = measured - $4
+		worst = (off < 0 ? -off : off) > worst ? (off < 0 ? -off : off) : worst
+		printf "  %+8.0f MiB   %9.4f   %9.4f   %+8.4f\n", $1 / 256, $4, measured, off
+	}
+	END {
+		printf "  The largest difference is %.4f.\n", worst
+		exit !n
+	}' "$out/curve.csv" "$out/true.csv"
+}
+
+show_comparison()
+{
+	[ -s "$out/true.csv" ] || return
+	echo
+	echo "Miss ratio of the VM with so much more memory, true (simulated) and measured:"
+	echo "        added        true    measured  difference"
+	compare || say "nothing was measured: see $out/load.txt"
+}
+
+draw()
+{
+	(cd "$out" && gnuplot curve.gp) || die "gnuplot could not draw $out/curve.gp"
+	say "the curve is drawn in $out/curve.svg, the data are $out/*.csv"
+}
+
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+mkdir -p "$out" || exit 1
+rm -f "$out"/*
+devices__add_loop 160 || devices__add_zram 160 || die "neither a loop nor a zram device can be made"
+
+start_load
+say "hvtrace live ${pid_option[*]} -d $seconds --csv $out"
+"$build/hvtrace" live "${pid_option[@]}" -d "$seconds" --csv "$out" 2> >(tee "$out/notes.txt" >&2) ||
+	die "hvtrace failed; hvtrace doctor may tell why"
+wait "$load"
+load=
+show_comparison
+draw
