@@ -18,4 +18,16 @@ struct curve_point {
 /* misses / accesses; 0 when there was no access. */
 double curve_point__ratio(const struct curve_point *p);
 
+struct reuse_histogram;
+
+/* Sampling: rate is the share of pages sampled now (1: all), unit how many accesses stand behind
+ * one unit of the histogram. */
+struct curve_scale {
+	double rate, unit;
+};
+
+/* One point of the curve at p->size; fills in all else. */
+void curve__point(const struct reuse_histogram *h, const struct curve_scale *scale,
+		  struct curve_point *p);
+
 #endif

@@ -25,10 +25,12 @@ struct engine_opts {
 struct engine *engine__new(const struct engine_opts *opts); /* NULL with errno */
 void engine__free(struct engine *e);
 
-/* Events in the order of their time. -ENOMEM: the event is counted as lost, the
- * engine stays usable. */
+/* Events in the order of their time; what a fill evicts goes before it, as the tracer sends it.
+ * All are applied, the first error is returned: -ENOMEM: the event is counted as lost and nowhere
+ * else; -EINVAL: no such VM or kind. The engine stays usable. */
 int engine__apply(struct engine *e, const struct page_event *events, size_t n);
-/* Lower the sampling threshold: pages above it are dropped, counts stay unbiased. */
+/* Lower the sampling threshold: pages above it are dropped, counts stay unbiased. -EINVAL: it is
+ * not the present one shifted right, i.e. the rate is not halved a whole number of times. */
 int engine__set_threshold(struct engine *e, __u64 threshold);
 /* Forget a VM (its id may be given to another). */
 void engine__forget(struct engine *e, __u16 vm);
@@ -36,7 +38,8 @@ void engine__forget(struct engine *e, __u16 vm);
 /* What the engine counted of one VM and space: estimates for all pages, i.e.
  * sampled counts times 1/rate; exact when every page is sampled. */
 struct engine_counts {
-	__u64 fills, writebacks, evictions, discards;
+	__u64 fills, writebacks, evictions;
+	__u64 discards;	      /* pages of all ranges: never sampled, not scaled */
 	__u64 cold;	      /* fills of pages never seen before */
 	__u64 refaults;	      /* fills of pages found in the stack: exact distance known */
 	__u64 unseen;	      /* fills of pages believed resident: eviction not seen */

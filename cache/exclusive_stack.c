@@ -65,6 +65,7 @@ struct exclusive_stack {
 	__u32 bottom;	     /* no member below */
 	__u32 dropped_below; /* slots below it may have held pages that were dropped */
 	__u64 dropped;	     /* by drop_oldest */
+	__u64 top_frame;     /* left by the page in slot used - 1, and empty since; or none */
 	struct stack_budget *budget;
 	struct arena *arena;
 	enum page_space space;
@@ -281,7 +282,7 @@ static inline int reserve_slot(struct exclusive_stack *s)
 	return s->used < s->slots.nr << U32_SHIFT ? 0 : more_slots(s);
 }
 
-static inline void push(struct exclusive_stack *s, struct node *n, __u32 ref)
+static inline void push(struct exclusive_stack *s, struct node *n, __u32 ref, __u64 frame)
 {
 	__u32 slot = s->used++;
 
@@ -289,25 +290,48 @@ static inline void push(struct exclusive_stack *s, struct node *n, __u32 ref)
 	n->pos = slot;
 	*u32_at(&s->slots, slot) = ref;
 	slot_set__add(&s->live, slot);
+	s->top_frame = frame;
+}
+
+/* Take a ghost out of the stack. */
+static inline void pull(struct exclusive_stack *s, const struct node *n)
+{
+	slot_set__del(&s->live, n->pos);
+	if (n->pos == s->used - 1)
+		s->top_frame = PE_FRAME_NONE;
 }
 
 /* After a fill or a writeback: the frame holds the page, or nobody knows and it is pushed. */
 static inline void settle(struct exclusive_stack *s, struct node *n, __u32 ref, __u64 frame)
 {
 	if (frame == PE_FRAME_NONE) {
-		push(s, n, ref);
+		push(s, n, ref, frame);
 		return;
 	}
+	if (frame == s->top_frame)
+		s->top_frame = PE_FRAME_NONE;
 	n->check = frame_check(frame, NODE_RESIDENT);
 	n->pos = s->used;
 }
 
-/* Pages evicted since a resident page came in and not back since. */
-static __u64 evicted_since(const struct exclusive_stack *s, const struct node *n)
+/*
+ * Pages evicted since this one was (a ghost), or since it came in (a resident page), and not
+ * back. A page that left the very frame that is filled now leaves only to make room: in a memory
+ * that were one page larger it would have stayed, so it is not above anything yet.
+ */
+static inline __u64 evicted_since(const struct exclusive_stack *s, __u32 pos, __u64 frame)
 {
-	__u64 bound = slot_set__from(&s->live, n->pos, s->used);
+	__u64 n = slot_set__from(&s->live, pos, s->used);
 
-	/* Some of those may have been dropped at the bottom: all of them, at worst. */
+	return n && frame != PE_FRAME_NONE && frame == s->top_frame ? n - 1 : n;
+}
+
+/* Some pages may have been dropped at the bottom since it came in: all of them, at worst. */
+static inline __u64 evicted_bound(const struct exclusive_stack *s, const struct node *n,
+				  __u64 frame)
+{
+	__u64 bound = evicted_since(s, n->pos, frame);
+
 	return n->pos < s->dropped_below ? bound + s->dropped : bound;
 }
 
@@ -323,6 +347,7 @@ struct exclusive_stack *exclusive_stack__new(struct arena *a, struct stack_budge
 	s->space = space;
 	s->fresh = s->used = s->bottom = s->buckets = 1;
 	s->mask = 1;
+	s->top_frame = PE_FRAME_NONE;
 	if (getrandom(&s->secret, sizeof(s->secret), GRND_NONBLOCK) != sizeof(s->secret))
 		s->secret = pe_hash((__u64)(unsigned long)s, 1);
 	s->secret |= 1;
@@ -364,7 +389,7 @@ int exclusive_stack__evict(struct exclusive_stack *s, __u64 page, __u64 hash, __
 	} else {
 		n = node_at(s, ref);
 		if (node_state(n) == NODE_GHOST) {
-			slot_set__del(&s->live, n->pos);
+			pull(s, n);
 			was = STACK_GHOST;
 		} else if (!same_frame(n, frame)) {
 			return STACK_STALE;
@@ -375,7 +400,7 @@ int exclusive_stack__evict(struct exclusive_stack *s, __u64 page, __u64 hash, __
 			was = STACK_RESIDENT;
 		}
 	}
-	push(s, n, ref);
+	push(s, n, ref, frame);
 	return was;
 }
 
@@ -398,11 +423,11 @@ int exclusive_stack__fill(struct exclusive_stack *s, __u64 page, __u64 hash, __u
 	} else {
 		n = node_at(s, ref);
 		if (node_state(n) == NODE_GHOST) {
-			*distance = slot_set__from(&s->live, n->pos, s->used) - 1;
-			slot_set__del(&s->live, n->pos);
+			*distance = evicted_since(s, n->pos + 1, frame);
+			pull(s, n);
 			was = STACK_GHOST;
 		} else if (node_state(n) == NODE_RESIDENT) {
-			*distance = evicted_since(s, n);
+			*distance = evicted_bound(s, n, frame);
 			was = STACK_RESIDENT;
 		}
 	}
@@ -425,7 +450,7 @@ static void discard_link(struct exclusive_stack *s, __u32 *link, bool mark_dead)
 	struct node *n = node_at(s, *link);
 
 	if (node_state(n) == NODE_GHOST) {
-		slot_set__del(&s->live, n->pos);
+		pull(s, n);
 		erase(s, link);
 	} else if (mark_dead) {
 		n->check |= NODE_DEAD;
@@ -474,8 +499,8 @@ bool exclusive_stack__drop_oldest(struct exclusive_stack *s)
 	s->bottom = slot_set__next(&s->live, s->bottom);
 	n = node_at(s, *u32_at(&s->slots, s->bottom));
 	page = node_page(n);
-	slot_set__del(&s->live, s->bottom++);
-	s->dropped_below = s->bottom;
+	pull(s, n);
+	s->dropped_below = ++s->bottom;
 	s->dropped++;
 	erase(s, find_link(s, page, pe_hash(page, s->space)));
 	return true;

@@ -50,6 +50,8 @@ int exclusive_stack__evict(struct exclusive_stack *s, __u64 page, __u64 hash, __
  * A page is read into a frame. STACK_GHOST: *distance is the number of pages above it in the
  * stack. STACK_RESIDENT: its eviction was not seen; *distance is an upper bound, the pages
  * evicted since it came in that did not come back. PE_FRAME_NONE: the page is pushed at once.
+ * The page that the same frame held before, if it is on top of the stack, is not counted: it is
+ * this fill that evicted it.
  */
 int exclusive_stack__fill(struct exclusive_stack *s, __u64 page, __u64 hash, __u64 frame,
 			  __u64 *distance);

@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../cache/arena.h"
+#include "../cache/exclusive_stack.h"
+#include "engine.h"
+#include "reuse_histogram.h"
+
+/* Events whose metadata is fetched at the same time: about as many misses as a core overlaps. */
+#define BATCH 16
+/* Ghosts taken from one stack before the largest is looked for again. */
+#define DROP_BATCH 64
+
+/* One VM and space. Counts are in units (see reuse_histogram.h), but for discards. */
+struct tracked_space {
+	struct exclusive_stack *stack;
+	struct reuse_histogram *reuse;
+	struct engine_counts n;
+};
+
+struct engine {
+	struct arena *arena;
+	struct stack_budget budget;
+	__u64 threshold;
+	__u64 units; /* of an access now */
+	double unit; /* accesses behind a unit: 1 / rate at the start */
+	struct tracked_space *spaces[PE_MAX_VMS][PAGE_SPACES];
+	struct tracked_space *victim; /* gives ghosts up, drops_left times */
+	int drops_left;
+};
+
+static double rate_of(__u64 threshold)
+{
+	return ((double)threshold + 1) / 18446744073709551616.0; /* 2^64 */
+}
+
+struct engine *engine__new(const struct engine_opts *opts)
+{
+	struct engine_opts o = {.threshold = PE_SAMPLE_ALL};
+	struct engine *e;
+
+	memcpy(&o, opts, opts->sz < sizeof(o) ? opts->sz : sizeof(o));
+	e = calloc(1, sizeof(*e));
+	if (!e)
+		return NULL;
+	e->arena = arena__new(o.max_bytes);
+	if (!e->arena) {
+		free(e);
+		return NULL;
+	}
+	e->budget.max = o.max_pages;
+	e->threshold = o.threshold;
+	e->units = 1;
+	e->unit = 1 / rate_of(o.threshold);
+	return e;
+}
+
+static void free_space(struct tracked_space *s)
+{
+	if (!s)
+		return;
+	exclusive_stack__free(s->stack);
+	reuse_histogram__free(s->reuse);
+	free(s);
+}
+
+void engine__forget(struct engine *e, __u16 vm)
+{
+	if (vm >= PE_MAX_VMS)
+		return;
+	for (int k = 0; k < PAGE_SPACES; k++) {
+		free_space(e->spaces[vm][k]);
+		e->spaces[vm][k] = NULL;
+	}
+	e->victim = NULL;
+}
+
+void engine__free(struct engine *e)
+{
+	if (!e)
+		return;
+	for (int vm = 0; vm < PE_MAX_VMS; vm++)
+		engine__forget(e, vm);
+	arena__free(e->arena);
+	free(e);
+}
+
+static struct tracked_space *new_space(struct engine *e, enum page_space space)
+{
+	struct tracked_space *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->stack = exclusive_stack__new(e->arena, &e->budget, space);
+	s->reuse = reuse_histogram__new(e->arena);
+	if (!s->stack || !s->reuse) {
+		free_space(s);
+		return NULL;
+	}
+	return s;
+}
+
+/* --- the bound --- */
+
+static struct tracked_space *largest(const struct engine *e)
+{
+	struct tracked_space *max = NULL;
+
+	for (int vm = 0; vm < PE_MAX_VMS; vm++)
+		for (int k = 0; k < PAGE_SPACES; k++) {
+			struct tracked_space *s = e->spaces[vm][k];
+
+			if (s && (!max || exclusive_stack__ghosts(s->stack) >
+						  exclusive_stack__ghosts(max->stack)))
+				max = s;
+		}
+	return max;
+}
+
+/* Drop the oldest ghost of the largest stack; false: there is none at all. */
+static bool make_room(struct engine *e)
+{
+	if (!e->victim || e->drops_left-- <= 0 || !exclusive_stack__ghosts(e->victim->stack)) {
+		e->victim = largest(e);
+		e->drops_left = DROP_BATCH;
+	}
+	if (!e->victim || !exclusive_stack__drop_oldest(e->victim->stack))
+		return false;
+	e->victim->n.ghosts_dropped += e->units;
+	return true;
+}
+
+/* --- events --- */
+
+static int count_fill(struct engine *e, struct tracked_space *s, const struct page_event *ev,
+		      __u64 hash, int was, __u64 distance)
+{
+	struct reuse r = {
+		.units = e->units,
+		.sampled = e->threshold != PE_SAMPLE_ALL,
+		.group = hash % REUSE_GROUPS,
+	};
+	__u64 *count;
+	int err;
+
+	if (was == STACK_GHOST) {
+		err = reuse_histogram__refault(s->reuse, &r, distance);
+		count = &s->n.refaults;
+	} else if (was == STACK_RESIDENT) {
+		err = reuse_histogram__unseen(s->reuse, &r, distance);
+		count = &s->n.unseen;
+	} else {
+		err = reuse_histogram__cold(s->reuse, &r);
+		count = &s->n.cold;
+	}
+	if (err)
+		return err;
+	*count += e->units;
+	s->n.fills += e->units;
+	if (ev->frame == PE_FRAME_NONE && ev->space == SPACE_DISK)
+		s->n.access_ordered += e->units;
+	return 0;
+}
+
+static int apply_to_stack(struct tracked_space *s, const struct page_event *ev, __u64 hash,
+			  __u64 *distance)
+{
+	/* In the mem space a page is its frame: it is resident nowhere else. */
+	__u64 frame = ev->space == SPACE_MEM ? ev->page : ev->frame;
+
+	switch (ev->kind) {
+	case PAGE_EVICT:
+		return exclusive_stack__evict(s->stack, ev->page, hash, frame);
+	case PAGE_FILL:
+		return exclusive_stack__fill(s->stack, ev->page, hash, frame, distance);
+	default:
+		return exclusive_stack__writeback(s->stack, ev->page, hash, frame);
+	}
+}
+
+static int count_event(struct engine *e, struct tracked_space *s, const struct page_event *ev,
+		       __u64 hash, int was, __u64 distance)
+{
+	switch (ev->kind) {
+	case PAGE_FILL:
+		return count_fill(e, s, ev, hash, was, distance);
+	case PAGE_WRITEBACK:
+		s->n.writebacks += e->units;
+		return 0;
+	default:
+		if (was == STACK_STALE) {
+			s->n.stale += e->units;
+			return 0;
+		}
+		s->n.evictions += e->units;
+		if (ev->flags & PE_UNCAPTURED)
+			s->n.uncaptured += e->units;
+		return 0;
+	}
+}
+
+static int apply_page(struct engine *e, struct tracked_space *s, const struct page_event *ev,
+		      __u64 hash)
+{
+	__u64 distance = 0;
+	int was, err;
+
+	do
+		was = apply_to_stack(s, ev, hash, &distance);
+	while (was == -ENOSPC && make_room(e));
+	err = was < 0 ? was : count_event(e, s, ev, hash, was, distance);
+	if (err < 0)
+		s->n.lost += e->units;
+	return err == -ENOSPC ? 0 : err;
+}
+
+/* A range is applied whole: its first page need not be a sampled one. */
+static void apply_discard(struct tracked_space *s, const struct page_event *ev)
+{
+	exclusive_stack__discard(s->stack, ev->page, ev->count, ev->space == SPACE_DISK);
+	s->n.discards += ev->count;
+}
+
+static bool well_formed(const struct page_event *ev)
+{
+	return ev->vm < PE_MAX_VMS && ev->kind < PAGE_EVENT_KINDS;
+}
+
+static int apply(struct engine *e, const struct page_event *ev, __u64 hash)
+{
+	struct tracked_space **s;
+
+	if (!well_formed(ev))
+		return -EINVAL;
+	if (ev->kind != PAGE_DISCARD && hash > e->threshold)
+		return 0;
+	s = &e->spaces[ev->vm][ev->space];
+	if (!*s)
+		*s = new_space(e, ev->space);
+	if (!*s)
+		return -ENOMEM;
+	if (ev->kind != PAGE_DISCARD)
+		return apply_page(e, *s, ev, hash);
+	apply_discard(*s, ev);
+	return 0;
+}
+
+/*
+ * The time of an event is the time of its two random memory accesses, bucket and node. Both are
+ * asked for a batch ahead, so that they overlap.
+ */
+static void prefetch(const struct engine *e, const struct page_event *ev, size_t n, __u64 *hash)
+{
+	const struct exclusive_stack *stack[BATCH];
+
+	for (size_t i = 0; i < n; i++) {
+		const struct tracked_space *s =
+			well_formed(&ev[i]) ? e->spaces[ev[i].vm][ev[i].space] : NULL;
+
+		hash[i] = pe_hash(ev[i].page, ev[i].space);
+		stack[i] = s && hash[i] <= e->threshold ? s->stack : NULL;
+		if (stack[i])
+			exclusive_stack__prefetch_bucket(stack[i], hash[i]);
+	}
+	for (size_t i = 0; i < n; i++)
+		if (stack[i])
+			exclusive_stack__prefetch_node(stack[i], hash[i]);
+}
+
+int engine__apply(struct engine *e, const struct page_event *events, size_t n)
+{
+	__u64 hash[BATCH];
+	int first = 0;
+
+	while (n) {
+		size_t batch = n < BATCH ? n : BATCH;
+
+		prefetch(e, events, batch, hash);
+		for (size_t i = 0; i < batch; i++) {
+			int err = apply(e, &events[i], hash[i]);
+
+			if (err && !first)
+				first = err;
+		}
+		events += batch;
+		n -= batch;
+	}
+	return first;
+}
+
+int engine__set_threshold(struct engine *e, __u64 threshold)
+{
+	int shift = 0;
+
+	while (shift < 64 && e->threshold >> shift > threshold)
+		shift++;
+	if (shift == 64 || e->threshold >> shift != threshold)
+		return -EINVAL;
+	for (int i = 0; shift && i < PE_MAX_VMS * PAGE_SPACES; i++) {
+		struct tracked_space *s = e->spaces[i / PAGE_SPACES][i % PAGE_SPACES];
+
+		if (!s)
+			continue;
+		exclusive_stack__retain(s->stack, threshold);
+		for (int k = 0; k < shift; k++)
+			reuse_histogram__halve(s->reuse);
+	}
+	e->threshold = threshold;
+	e->units <<= shift;
+	return 0;
+}
+
+/* --- asking --- */
+
+static const struct tracked_space *find(const struct engine *e, __u16 vm, enum page_space space)
+{
+	return vm < PE_MAX_VMS && (unsigned int)space < PAGE_SPACES ? e->spaces[vm][space] : NULL;
+}
+
+static __u64 scaled(const struct engine *e, double units)
+{
+	return llround(units * e->unit);
+}
+
+bool engine__counts(const struct engine *e, __u16 vm, enum page_space space,
+		    struct engine_counts *out)
+{
+	const struct tracked_space *s = find(e, vm, space);
+
+	*out = (struct engine_counts){0};
+	if (!s)
+		return false;
+	*out = (struct engine_counts){
+		.fills = scaled(e, s->n.fills),
+		.writebacks = scaled(e, s->n.writebacks),
+		.evictions = scaled(e, s->n.evictions),
+		.discards = s->n.discards,
+		.cold = scaled(e, s->n.cold),
+		.refaults = scaled(e, s->n.refaults),
+		.unseen = scaled(e, s->n.unseen),
+		.stale = scaled(e, s->n.stale),
+		.uncaptured = scaled(e, s->n.uncaptured),
+		.access_ordered = scaled(e, s->n.access_ordered),
+		.ghosts_dropped = scaled(e, s->n.ghosts_dropped),
+		.lost = scaled(e, s->n.lost),
+		.tracked = exclusive_stack__tracked(s->stack),
+		.ghosts = exclusive_stack__ghosts(s->stack),
+	};
+	return true;
+}
+
+int engine__curve(const struct engine *e, __u16 vm, enum page_space space, const __u64 *sizes,
+		  size_t n, struct curve_point *out)
+{
+	const struct tracked_space *s = find(e, vm, space);
+	struct curve_scale scale = {.rate = rate_of(e->threshold), .unit = e->unit};
+
+	if (!s)
+		return -ENOENT;
+	for (size_t i = 0; i < n; i++) {
+		out[i].size = sizes[i];
+		curve__point(s->reuse, &scale, &out[i]);
+	}
+	return 0;
+}
+
+__u64 engine__max_distance(const struct engine *e, __u16 vm, enum page_space space)
+{
+	const struct tracked_space *s = find(e, vm, space);
+	__u64 refault, unseen, ghosts;
+
+	if (!s)
+		return 0;
+	refault = reuse_histogram__refault_end(s->reuse);
+	unseen = reuse_histogram__unseen_end(s->reuse);
+	/* A bound that counts dropped ghosts can be far beyond anything that was kept. */
+	ghosts = exclusive_stack__ghosts(s->stack) + 1;
+	if (unseen > ghosts)
+		unseen = ghosts;
+	return ceil((refault > unseen ? refault : unseen) / rate_of(e->threshold));
+}
+
+__u64 engine__reuse(const struct engine *e, __u16 vm, enum page_space space, __u64 lo, __u64 hi)
+{
+	const struct tracked_space *s = find(e, vm, space);
+	double rate = rate_of(e->threshold);
+
+	if (!s || lo >= hi)
+		return 0;
+	return scaled(e, reuse_histogram__refaults_from(s->reuse, lo * rate) -
+				 reuse_histogram__refaults_from(s->reuse, hi * rate));
+}
+
+const char *engine__order(const struct engine *e, __u16 vm, enum page_space space)
+{
+	const struct tracked_space *s = find(e, vm, space);
+
+	return s && 2 * s->n.access_ordered > s->n.fills ? "access" : "eviction";
+}
+
+size_t engine__bytes(const struct engine *e)
+{
+	size_t n = sizeof(*e) + arena__bytes(e->arena);
+
+	for (int i = 0; i < PE_MAX_VMS * PAGE_SPACES; i++) {
+		const struct tracked_space *s = e->spaces[i / PAGE_SPACES][i % PAGE_SPACES];
+
+		if (s)
+			n += sizeof(*s) + exclusive_stack__heap(s->stack) +
+			     reuse_histogram__heap(s->reuse);
+	}
+	return n;
+}
+
+const char *engine__backing(const struct engine *e)
+{
+	return arena__backing(e->arena);
+}
