@@ -84,8 +84,7 @@ $(TRACER): $(O)/hvtrace.skel.h
 same  = $(and $(findstring $(1),$(2)),$(findstring $(2),$(1)))
 FLAGS := $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)
 $(O)/.flags: $(if $(call same,$(file <$(O)/.flags),$(FLAGS)),,force)
-	$(Q)mkdir -p $(@D)
-	$(file >$@,$(FLAGS))
+	$(shell mkdir -p $(@D))$(file >$@,$(FLAGS))
 .PHONY: force
 force:
 
