@@ -12,72 +12,33 @@
 #define DISK_PAGES 4096
 #define HUGE_PAGES 8
 
-static struct guest_script script;
-
-struct rig {
-	struct disk *disk;
-	struct trace *trace;
-	struct vm *vm;
-	__u16 id;
-};
-
-static void rig__up(struct rig *r, enum vmm_memory memory)
+static void up(struct rig *r, enum vmm_memory memory)
 {
-	struct vmm_opts opts = {.sz = sizeof(opts), .memory = memory, .frames = FRAMES};
+	const struct vmm_opts opts = {.memory = memory, .frames = FRAMES};
 
 	if (memory == VMM_HUGETLB && !host__add_huge_pages(HUGE_PAGES))
 		skip();
-	r->disk = disk__new(DISK_PAGES);
-	opts.disk = disk__path(r->disk);
-	r->trace = trace__start(NULL);
-	r->vm = vm__start("disk", &opts);
-	r->id = trace__await(r->trace, vm__pid(r->vm));
-	trace__clear(r->trace);
-	script__init(&script);
-}
-
-static void rig__run(struct rig *r)
-{
-	assert_int_equal(trace__run(r->trace, r->vm, &script), 0);
-	script__init(&script);
-}
-
-static void rig__down(struct rig *r)
-{
-	trace__assert_no_loss(r->trace);
-	vm__end(r->vm);
-	trace__end(r->trace);
-	disk__free(r->disk);
+	rig__up(r, &opts, DISK_PAGES);
 }
 
 static __u64 count(const struct rig *r, enum page_event_kind kind)
 {
-	return trace__count(r->trace, r->id, kind, SPACE_DISK);
+	return rig__count(r, kind, SPACE_DISK);
 }
 
-/* The i-th event of a kind speaks of this disk page and this frame. */
 static void expect(const struct rig *r, enum page_event_kind kind, size_t i, __u64 page,
 		   __u64 frame)
 {
-	const struct page_event *e = trace__nth(r->trace, r->id, kind, SPACE_DISK, i);
-
-	assert_non_null(e);
-	assert_int_equal(page_number(e), page);
-	assert_string_equal(tracer__disk_name(trace__tracer(r->trace), e->page >> PE_DISK_SHIFT),
-			    disk__name(r->disk));
-	assert_int_equal(frame_index(e), vm__frame_index(r->vm, frame));
-	assert_int_equal(!frame_region(e), vm__is_anonymous(r->vm));
-	assert_int_equal(e->count, 1);
-	assert_int_equal(e->flags, 0);
+	rig__expect(r, kind, SPACE_DISK, i, page, frame, 0);
 }
 
 /* Reads and writes of n pages, `batch` a request. */
 static void check_transfer(struct rig *r, __u64 page, __u64 frame, __u64 n, __u32 batch)
 {
 	trace__clear(r->trace);
-	script__add(&script, (struct guest_op){OP_READ, batch, page, frame, n, 0});
-	script__add(&script, (struct guest_op){OP_CHECK, 0, page, frame, n, 0});
-	script__add(&script, (struct guest_op){OP_WRITE, batch, page, frame, n, 0});
+	rig__add(r, (struct guest_op){OP_READ, batch, page, frame, n, 0});
+	rig__add(r, (struct guest_op){OP_CHECK, 0, page, frame, n, 0});
+	rig__add(r, (struct guest_op){OP_WRITE, batch, page, frame, n, 0});
 	rig__run(r);
 	assert_int_equal(count(r, PAGE_FILL), n);
 	assert_int_equal(count(r, PAGE_WRITEBACK), n);
@@ -96,10 +57,10 @@ static void check_vector(struct rig *r, __u64 page, __u64 frame, __u64 n)
 	trace__clear(r->trace);
 	for (__u64 i = 0; i < n; i++)
 		segs[i] = (struct guest_seg){frame + (n - 1 - i) * 3, 0, GUEST_PAGE};
-	script__add_vector(&script, OP_READV, page * GUEST_PAGE, segs, n);
+	script__add_vector(&r->script, OP_READV, page * GUEST_PAGE, segs, n);
 	for (__u64 i = 0; i < n; i++)
-		script__add(&script, (struct guest_op){OP_CHECK, 0, page + i, segs[i].frame, 1, 0});
-	script__add_vector(&script, OP_WRITEV, page * GUEST_PAGE, segs, n);
+		rig__add(r, (struct guest_op){OP_CHECK, 0, page + i, segs[i].frame, 1, 0});
+	script__add_vector(&r->script, OP_WRITEV, page * GUEST_PAGE, segs, n);
 	rig__run(r);
 	assert_int_equal(count(r, PAGE_FILL), n);
 	assert_int_equal(count(r, PAGE_WRITEBACK), n);
@@ -113,7 +74,7 @@ static void check_memory(enum vmm_memory memory)
 {
 	struct rig r;
 
-	rig__up(&r, memory);
+	up(&r, memory);
 	check_transfer(&r, 100, 7, 20, 1);
 	/* One request of many pages; across a huge page's boundary; more than one bio holds. */
 	check_transfer(&r, 200, 40, 16, 0);
@@ -150,10 +111,10 @@ static void test_counters(void **state)
 	__u64 reads = 0, writes = 0;
 	struct rig r;
 
-	rig__up(&r, VMM_ANON);
-	script__add(&script, (struct guest_op){OP_READ, 1, 0, 0, 30, 0});
-	script__add(&script, (struct guest_op){OP_WRITE, 1, 0, 0, 12, 0});
-	script__add(&script, (struct guest_op){OP_DISCARD, 0, 50, 0, 8, 0});
+	up(&r, VMM_ANON);
+	rig__add(&r, (struct guest_op){OP_READ, 1, 0, 0, 30, 0});
+	rig__add(&r, (struct guest_op){OP_WRITE, 1, 0, 0, 12, 0});
+	rig__add(&r, (struct guest_op){OP_DISCARD, 0, 50, 0, 8, 0});
 	rig__run(&r);
 	c = trace__counters(r.trace, r.id);
 	assert_int_equal(c.fills, 30);
@@ -174,14 +135,9 @@ static void test_counters(void **state)
 }
 
 /* A transfer of less than a page has no frame that would hold the page. */
-static void check_partial(struct rig *r, enum page_event_kind kind, size_t i, __u64 page)
+static void expect_partial(const struct rig *r, enum page_event_kind kind, size_t i, __u64 page)
 {
-	const struct page_event *e = trace__nth(r->trace, r->id, kind, SPACE_DISK, i);
-
-	assert_non_null(e);
-	assert_int_equal(page_number(e), page);
-	assert_true(e->frame == PE_FRAME_NONE);
-	assert_int_equal(e->flags, PE_PARTIAL);
+	rig__expect(r, kind, SPACE_DISK, i, page, NO_FRAME, PE_PARTIAL);
 }
 
 static void test_partial_pages(void **state)
@@ -191,19 +147,19 @@ static void test_partial_pages(void **state)
 	const struct guest_seg in = {10, 1024, 512}, out = {11, 0, 4096};
 	struct rig r;
 
-	rig__up(&r, VMM_ANON);
-	script__add(&script, (struct guest_op){OP_READ, 1, 60, 10, 2, 0});
-	script__add_vector(&script, OP_READV, 70 * GUEST_PAGE + 1536, &in, 1);
-	script__add_vector(&script, OP_WRITEV, 80 * GUEST_PAGE + 2048, &out, 1);
+	up(&r, VMM_ANON);
+	rig__add(&r, (struct guest_op){OP_READ, 1, 60, 10, 2, 0});
+	script__add_vector(&r.script, OP_READV, 70 * GUEST_PAGE + 1536, &in, 1);
+	script__add_vector(&r.script, OP_WRITEV, 80 * GUEST_PAGE + 2048, &out, 1);
 	rig__run(&r);
 	assert_int_equal(count(&r, PAGE_FILL), 3);
-	check_partial(&r, PAGE_FILL, 2, 70);
+	expect_partial(&r, PAGE_FILL, 2, 70);
 	/* Frame 10 was overwritten in part: it is no copy of page 60 any more. */
 	assert_int_equal(count(&r, PAGE_EVICT), 1);
 	expect(&r, PAGE_EVICT, 0, 60, 10);
 	assert_int_equal(count(&r, PAGE_WRITEBACK), 2);
-	check_partial(&r, PAGE_WRITEBACK, 0, 80);
-	check_partial(&r, PAGE_WRITEBACK, 1, 81);
+	expect_partial(&r, PAGE_WRITEBACK, 0, 80);
+	expect_partial(&r, PAGE_WRITEBACK, 1, 81);
 	assert_int_equal(trace__counters(r.trace, r.id).partials, 3);
 	rig__down(&r);
 }
@@ -212,18 +168,14 @@ static void test_partial_pages(void **state)
 static void test_unaligned_buffer(void **state)
 {
 	const struct guest_seg across = {20, 512, 4096};
-	const struct page_event *e;
 	struct rig r;
 
-	rig__up(&r, VMM_ANON);
-	script__add(&script, (struct guest_op){OP_READ, 1, 90, 20, 2, 0});
-	script__add_vector(&script, OP_READV, 95 * GUEST_PAGE, &across, 1);
+	up(&r, VMM_ANON);
+	rig__add(&r, (struct guest_op){OP_READ, 1, 90, 20, 2, 0});
+	script__add_vector(&r.script, OP_READV, 95 * GUEST_PAGE, &across, 1);
 	rig__run(&r);
 	assert_int_equal(count(&r, PAGE_FILL), 3);
-	e = trace__nth(r.trace, r.id, PAGE_FILL, SPACE_DISK, 2);
-	assert_int_equal(page_number(e), 95);
-	assert_true(e->frame == PE_FRAME_NONE);
-	assert_int_equal(e->flags, 0);
+	expect(&r, PAGE_FILL, 2, 95, NO_FRAME);
 	assert_int_equal(count(&r, PAGE_EVICT), 2);
 	expect(&r, PAGE_EVICT, 0, 90, 20);
 	expect(&r, PAGE_EVICT, 1, 91, 21);

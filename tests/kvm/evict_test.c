@@ -12,56 +12,17 @@
 
 #define FRAMES 512
 
-static struct guest_script script;
-
-struct rig {
-	struct disk *disk;
-	struct trace *trace;
-	struct vm *vm;
-	__u16 id;
-};
-
-static void rig__up(struct rig *r, __u64 disk_pages, __u64 heap_bytes)
+static void up(struct rig *r, __u64 disk_pages, __u64 heap_bytes)
 {
-	struct vmm_opts opts = {.sz = sizeof(opts), .memory = VMM_MEMFD, .frames = FRAMES};
+	struct vmm_opts opts = {.memory = VMM_MEMFD, .frames = FRAMES};
 
 	opts.heap_pages = (heap_bytes + GUEST_PAGE - 1) / GUEST_PAGE;
-	r->disk = disk__new(disk_pages);
-	opts.disk = disk__path(r->disk);
-	r->trace = trace__start(NULL);
-	r->vm = vm__start("lru", &opts);
-	r->id = trace__await(r->trace, vm__pid(r->vm));
-	trace__clear(r->trace);
-	script__init(&script);
-}
-
-static void rig__run(struct rig *r)
-{
-	assert_int_equal(trace__run(r->trace, r->vm, &script), 0);
-	script__init(&script);
-}
-
-static void rig__down(struct rig *r)
-{
-	trace__assert_no_loss(r->trace);
-	vm__end(r->vm);
-	trace__end(r->trace);
-	disk__free(r->disk);
+	rig__up(r, &opts, disk_pages);
 }
 
 static __u64 count(const struct rig *r, enum page_event_kind kind)
 {
-	return trace__count(r->trace, r->id, kind, SPACE_DISK);
-}
-
-static void expect_eviction(const struct rig *r, size_t i, __u64 page, __u64 frame)
-{
-	const struct page_event *e = trace__nth(r->trace, r->id, PAGE_EVICT, SPACE_DISK, i);
-
-	assert_non_null(e);
-	assert_int_equal(page_number(e), page);
-	assert_int_equal(frame_index(e), vm__frame_index(r->vm, frame));
-	assert_int_equal(e->flags, 0);
+	return rig__count(r, kind, SPACE_DISK);
 }
 
 static void test_reuse(void **state)
@@ -78,13 +39,13 @@ static void test_reuse(void **state)
 	const __u64 left[][2] = {{0, 0}, {1, 1}, {2, 2}, {3, 3}, {9, 9}, {40, 9}};
 	struct rig r;
 
-	rig__up(&r, 64, 0);
+	up(&r, 64, 0);
 	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
-		script__add(&script, ops[i]);
+		rig__add(&r, ops[i]);
 	rig__run(&r);
 	assert_int_equal(count(&r, PAGE_EVICT), sizeof(left) / sizeof(left[0]));
 	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++)
-		expect_eviction(&r, i, left[i][0], left[i][1]);
+		rig__expect(&r, PAGE_EVICT, SPACE_DISK, i, left[i][0], left[i][1], 0);
 	assert_int_equal(count(&r, PAGE_FILL), 17);
 	assert_int_equal(count(&r, PAGE_WRITEBACK), 2);
 	assert_int_equal(trace__counters(r.trace, r.id).evictions, 6);
@@ -98,9 +59,9 @@ static void test_order(void **state)
 	struct rig r;
 	size_t n;
 
-	rig__up(&r, 64, 0);
-	script__add(&script, (struct guest_op){OP_READ, 1, 0, 0, 1, 0});
-	script__add(&script, (struct guest_op){OP_READ, 1, 1, 0, 1, 0});
+	up(&r, 64, 0);
+	rig__add(&r, (struct guest_op){OP_READ, 1, 0, 0, 1, 0});
+	rig__add(&r, (struct guest_op){OP_READ, 1, 1, 0, 1, 0});
 	rig__run(&r);
 	events = trace__events(r.trace, &n);
 	assert_int_equal(n, 3);
@@ -145,9 +106,9 @@ static void check_guest(const struct workload *w, __u64 steps, __u64 frames)
 	struct rig r;
 
 	assert_int_equal(reference__run(w, steps, frames, &ref), 0);
-	rig__up(&r, w->disk_pages, guest_cache__bytes(frames, w->disk_pages));
-	script.workload = *w;
-	script__add(&script, (struct guest_op){.kind = OP_CACHE, .count = frames, .stride = steps});
+	up(&r, w->disk_pages, guest_cache__bytes(frames, w->disk_pages));
+	r.script.workload = *w;
+	rig__add(&r, (struct guest_op){.kind = OP_CACHE, .count = frames, .stride = steps});
 	rig__run(&r);
 	assert_int_equal(count(&r, PAGE_FILL), ref.fills);
 	assert_int_equal(count(&r, PAGE_EVICT), ref.evictions);

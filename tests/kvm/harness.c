@@ -21,6 +21,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <setjmp.h>
+#include <cmocka.h>
+
 #include "harness.h"
 #include "vm_control.h"
 
@@ -269,7 +272,7 @@ struct disk *disk__new(__u64 pages)
 	struct disk *d = allocate(1, sizeof(*d));
 	int err;
 
-	d->memory_fd = memfd_create("disk", MFD_CLOEXEC);
+	d->memory_fd = memfd_create("disk", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (d->memory_fd < 0)
 		die("memfd_create: %s", strerror(errno));
 	write_stamps(d->memory_fd, pages);
@@ -305,6 +308,12 @@ __u64 disk__stamp(const struct disk *d, __u64 n)
 	if (pread(d->memory_fd, &stamp, sizeof(stamp), n * GUEST_PAGE) != sizeof(stamp))
 		die("reading a disk: %s", strerror(errno));
 	return stamp;
+}
+
+void disk__fail_writes(struct disk *d)
+{
+	if (fcntl(d->memory_fd, F_ADD_SEALS, F_SEAL_WRITE))
+		die("sealing a disk: %s", strerror(errno));
 }
 
 struct image {
@@ -764,4 +773,68 @@ void trace__dump(const struct trace *t)
 			e->time, e->vm, e->space ? "mem" : "disk", kinds[e->kind & 3], e->page,
 			e->frame, e->count, e->flags);
 	}
+}
+
+/* --- rigs --- */
+
+void rig__up(struct rig *r, const struct vmm_opts *opts, __u64 disk_pages)
+{
+	struct vmm_opts own = *opts;
+
+	memset(r, 0, sizeof(*r));
+	own.sz = sizeof(own);
+	if (disk_pages) {
+		r->disk = disk__new(disk_pages);
+		own.disk = disk__path(r->disk);
+	}
+	r->trace = trace__start(NULL);
+	r->vm = vm__start("rig", &own);
+	r->id = trace__await(r->trace, vm__pid(r->vm));
+	trace__clear(r->trace);
+}
+
+void rig__down(struct rig *r)
+{
+	trace__assert_no_loss(r->trace);
+	vm__end(r->vm);
+	trace__end(r->trace);
+	disk__free(r->disk);
+}
+
+void rig__add(struct rig *r, struct guest_op op)
+{
+	script__add(&r->script, op);
+}
+
+void rig__run(struct rig *r)
+{
+	assert_int_equal(trace__run(r->trace, r->vm, &r->script), 0);
+	script__init(&r->script);
+}
+
+__u64 rig__count(const struct rig *r, enum page_event_kind kind, enum page_space space)
+{
+	return trace__count(r->trace, r->id, kind, space);
+}
+
+void rig__expect(const struct rig *r, enum page_event_kind kind, enum page_space space, size_t i,
+		 __u64 page, __u64 frame, unsigned int flags)
+{
+	const struct page_event *e = trace__nth(r->trace, r->id, kind, space, i);
+
+	assert_non_null(e);
+	if (space == SPACE_DISK)
+		assert_int_equal(page_number(e), page);
+	if (space == SPACE_DISK && r->disk)
+		assert_string_equal(tracer__disk_name(r->trace->tracer, e->page >> PE_DISK_SHIFT),
+				    disk__name(r->disk));
+	if (space == SPACE_MEM)
+		assert_int_equal(e->page, e->frame);
+	if (frame == NO_FRAME) {
+		assert_true(e->frame == PE_FRAME_NONE);
+	} else {
+		assert_int_equal(frame_index(e), vm__frame_index(r->vm, frame));
+		assert_int_equal(!frame_region(e), vm__is_anonymous(r->vm));
+	}
+	assert_int_equal(e->flags, flags);
 }

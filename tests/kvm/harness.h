@@ -34,6 +34,8 @@ const char *disk__path(const struct disk *d); /* "/dev/loop8" */
 const char *disk__name(const struct disk *d); /* "loop8" */
 /* The stamp that page n has now. */
 __u64 disk__stamp(const struct disk *d, __u64 n);
+/* From now on each write to it fails; reads go on. */
+void disk__fail_writes(struct disk *d);
 
 /* An image: a file of stamped pages in /var/tmp, for VMs
  * with a buffered disk. Nothing of it is in the page cache. Removed by free. */
@@ -101,6 +103,30 @@ struct vm_counters trace__counters(struct trace *t, __u16 vm);
 void trace__assert_no_loss(struct trace *t);
 /* All collected events, to stderr: for a test that is about to fail. */
 void trace__dump(const struct trace *t);
+
+/* --- a tracer, a VM and its disk: what most tests begin with --- */
+
+struct rig {
+	struct disk *disk; /* NULL without one */
+	struct trace *trace;
+	struct vm *vm;
+	__u16 id;		    /* page_event.vm */
+	struct guest_script script; /* to be filled, then run */
+};
+
+/* disk_pages: 0 = as opts->disk says. The VM is listed, no event is kept of its start. */
+void rig__up(struct rig *r, const struct vmm_opts *opts, __u64 disk_pages);
+/* Checks that nothing was lost on the way. */
+void rig__down(struct rig *r);
+void rig__add(struct rig *r, struct guest_op op);
+/* Run the script, which must succeed; it is empty again then. Events add up. */
+void rig__run(struct rig *r);
+__u64 rig__count(const struct rig *r, enum page_event_kind kind, enum page_space space);
+/* The i-th event of a kind and space, which must exist, has this page number, frame and flags. */
+void rig__expect(const struct rig *r, enum page_event_kind kind, enum page_space space, size_t i,
+		 __u64 page, __u64 frame, unsigned int flags);
+/* For a test that names no frame: PE_FRAME_NONE is expected in its place. */
+#define NO_FRAME PE_FRAME_NONE
 
 /* Page number without the disk's id. */
 static inline __u64 page_number(const struct page_event *e)
