@@ -9,7 +9,8 @@
 
 #include "report.h"
 
-/* The locale's character set is UTF-8 (setlocale(LC_ALL, "") must have been called). */
+/* The locale's character set is UTF-8. setlocale(LC_CTYPE, "") must have been called; LC_NUMERIC
+ * must stay "C", or CSV and JSON get decimal commas. */
 bool chart__utf8(void);
 
 /* The histogram known from bcc. counts[b] is of 2^b to 2^(b+1) - 1, counts[0] of 0 and 1;

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "size.h"
+
+#define MAX_PAGES (1ULL << 52)
+/* Digits after the point that are looked at: 10^15 fits beside the largest unit. */
+#define MAX_FRACTION 15
+
+static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+#define NR_UNITS (sizeof(units) / sizeof(units[0]))
+
+/* A decimal number as whole + fraction / scale. Returns what follows it; NULL: none. */
+static const char *parse_number(const char *s, __u64 *whole, __u64 *fraction, __u64 *scale)
+{
+	const char *start = s;
+
+	*whole = *fraction = 0;
+	*scale = 1;
+	for (; *s >= '0' && *s <= '9'; s++) {
+		if (*whole > (~0ULL - 9) / 10)
+			return NULL;
+		*whole = *whole * 10 + (*s - '0');
+	}
+	if (s == start || *s != '.')
+		return s == start ? NULL : s;
+	for (start = ++s; *s >= '0' && *s <= '9'; s++) {
+		if (s - start >= MAX_FRACTION)
+			return NULL;
+		*fraction = *fraction * 10 + (*s - '0');
+		*scale *= 10;
+	}
+	return s == start ? NULL : s;
+}
+
+static int bytes_to_pages(__u64 whole, __u64 fraction, __u64 scale, int unit, __u64 *pages)
+{
+	unsigned __int128 bytes = (unsigned __int128)whole << 10 * unit;
+	unsigned __int128 part = (unsigned __int128)fraction << 10 * unit;
+
+	if (part % scale)
+		return -EINVAL;
+	bytes += part / scale;
+	if (bytes >> PAGE_SHIFT_4K > MAX_PAGES)
+		return -ERANGE;
+	if (bytes % PAGE_BYTES)
+		return -EINVAL;
+	*pages = bytes >> PAGE_SHIFT_4K;
+	return 0;
+}
+
+int size__parse(const char *text, __u64 *pages)
+{
+	__u64 whole, fraction, scale;
+	const char *s = parse_number(text, &whole, &fraction, &scale);
+
+	if (!s)
+		return -EINVAL;
+	if (!strcmp(s, "p") && scale == 1) {
+		if (whole > MAX_PAGES)
+			return -ERANGE;
+		*pages = whole;
+		return 0;
+	}
+	for (size_t u = 0; u < NR_UNITS; u++)
+		if (!strcmp(s, units[u]))
+			return bytes_to_pages(whole, fraction, scale, u, pages);
+	if (*s || whole || fraction)
+		return -EINVAL;
+	*pages = 0;
+	return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+	__u64 x = *(const __u64 *)a, y = *(const __u64 *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Ascending, each once; returns how many are left. */
+static size_t sort_unique(__u64 *v, size_t n)
+{
+	size_t out = 0;
+
+	qsort(v, n, sizeof(*v), compare);
+	for (size_t i = 0; i < n; i++)
+		if (!i || v[i] != v[i - 1])
+			v[out++] = v[i];
+	return out;
+}
+
+int size__parse_list(const char *text, __u64 **sizes, size_t *n)
+{
+	size_t count = 1, i = 0;
+	char *copy, *rest, *item;
+	__u64 *v;
+	int err = -ENOMEM;
+
+	for (const char *s = text; *s; s++)
+		count += *s == ',';
+	copy = rest = strdup(text);
+	v = calloc(count, sizeof(*v));
+	if (!copy || !v)
+		goto cleanup;
+	while ((item = strsep(&rest, ","))) {
+		err = size__parse(item, &v[i++]);
+		if (err)
+			goto cleanup;
+	}
+	*n = sort_unique(v, i);
+	*sizes = v;
+	v = NULL;
+cleanup:
+	free(v);
+	free(copy);
+	return err;
+}
+
+const char *size__format(__u64 pages, char buf[SIZE_TEXT])
+{
+	double v = (double)pages * 4;
+	size_t unit = 1;
+
+	if (!pages)
+		return strcpy(buf, "0");
+	/* 1023.5 would print as 1024: it belongs to the next unit already. */
+	while (v >= 1023.5 && unit + 1 < NR_UNITS) {
+		v /= 1024;
+		unit++;
+	}
+	if (v >= 100 || v == floor(v))
+		snprintf(buf, SIZE_TEXT, "%.0f%s", floor(v + 0.5), units[unit]);
+	else
+		snprintf(buf, SIZE_TEXT, "%.*f%s", v >= 10 ? 1 : 2, v, units[unit]);
+	return buf;
+}
+
+size_t size__defaults(__u64 max, __u64 *out, size_t room)
+{
+	size_t n = 0, even = (room - 1) / 2, logs = room - 1 - even;
+
+	if (max < room) {
+		for (__u64 x = 0; x <= max; x++)
+			out[n++] = x;
+		return n;
+	}
+	out[n++] = 0;
+	for (size_t i = 1; i <= even; i++)
+		out[n++] = (unsigned __int128)max * i / even;
+	for (size_t i = 0; i < logs; i++)
+		out[n++] = llround(exp(log(max) * i / logs));
+	return sort_unique(out, n);
+}
