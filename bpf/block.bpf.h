@@ -130,7 +130,7 @@ static __always_inline void walk__page(struct walk *w, __u64 page, __u64 frame, 
 
 	w->fills++;
 	w->frameless += frame == PE_FRAME_NONE;
-	w->partials += flags & PE_PARTIAL;
+	w->partials += !!(flags & PE_PARTIAL);
 	if (frame != PE_FRAME_NONE)
 		walk__hold(w, frame, take ? page + 1 : 0);
 	if (!take)
@@ -297,7 +297,7 @@ static __always_inline void inflight__finish(const struct hv_inflight *f, bool f
 		c->latency[f->write & 1][latency_bucket(now - f->start)]++;
 }
 
-static __always_inline int block__complete(__u64 bio)
+static __always_inline void inflight__complete(__u64 bio, bool failed)
 {
 	__u32 set = inflight_set(bio);
 
@@ -309,9 +309,50 @@ static __always_inline int block__complete(__u64 bio)
 			continue;
 		done = *f;
 		f->bio = 0;
-		inflight__finish(&done, BPF_CORE_READ((struct bio *)bio, bi_status));
-		return 0;
+		inflight__finish(&done, failed);
+		return;
 	}
+}
+
+/* Devices without requests (zram, dm): bio_endio() tells. */
+static __always_inline int block__complete(__u64 bio)
+{
+	inflight__complete(bio, BPF_CORE_READ((struct bio *)bio, bi_status));
+	return 0;
+}
+
+struct rq_walk {
+	__u64 bio;
+	__u32 left; /* bytes completed of this and later bios */
+	bool failed;
+};
+
+static long rq__bio(__u32 i, void *ctx)
+{
+	struct rq_walk *w = ctx;
+	struct bio *bio = (struct bio *)w->bio;
+	__u32 size;
+
+	if (!bio)
+		return 1;
+	size = BPF_CORE_READ(bio, bi_iter.bi_size);
+	if (size > w->left)
+		return 1;
+	w->left -= size;
+	w->bio = (__u64)BPF_CORE_READ(bio, bi_next);
+	inflight__complete((__u64)bio, w->failed);
+	return 0;
+}
+
+/* Devices with requests: blk_update_request() tells of the request, ahead of its
+ * bios, and clears their BIO_TRACE_COMPLETION: they get no block_bio_complete. */
+static __always_inline int block__complete_rq(struct request *rq, bool failed, __u32 bytes)
+{
+	struct rq_walk w = {.left = bytes, .failed = failed};
+
+	w.bio = (__u64)BPF_CORE_READ(rq, bio);
+	if (!rq__bio(0, &w) && w.bio)
+		bpf_loop(MAX_CHUNKS, rq__bio, &w, 0);
 	return 0;
 }
 

@@ -40,6 +40,14 @@ int bio_complete(struct bpf_raw_tracepoint_args *ctx)
 	return block__complete(ctx->args[1]);
 }
 
+/* (rq, error, bytes); the error was an int before 5.16, a blk_status_t since: 0 is good. */
+SEC("raw_tp/block_rq_complete")
+int rq_complete(struct bpf_raw_tracepoint_args *ctx)
+{
+	return block__complete_rq((struct request *)ctx->args[0], (__u32)ctx->args[1],
+				  ctx->args[2]);
+}
+
 /* ------------------------------------------------------------------ KVM */
 
 SEC("tp_btf/kvm_page_fault")

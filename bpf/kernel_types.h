@@ -108,11 +108,16 @@ struct block_device {
 };
 
 struct bio {
+	struct bio *bi_next;
 	struct block_device *bi_bdev;
 	__u32 bi_opf;
 	__u8 bi_status;
 	struct bvec_iter bi_iter;
 	struct bio_vec *bi_io_vec;
+};
+
+struct request {
+	struct bio *bio;
 };
 
 struct request_queue {

@@ -326,6 +326,7 @@ static const struct tracepoint {
 } tracepoints[] = {
 	{"block_bio_queue", NULL, false, "fills, writebacks and evictions"},
 	{"block_bio_complete", NULL, false, "I/O latency"},
+	{"block_rq_complete", NULL, false, "I/O latency"},
 	{"kvm_page_fault", NULL, true, "KVM faults with two-dimensional paging"},
 	{"kvm_mmu_spte_requested", NULL, true, "KVM faults with shadow paging"},
 	{"kvm_unmap_hva_range", NULL, true, "ballooned and discarded memory"},

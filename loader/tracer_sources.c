@@ -25,6 +25,7 @@ static const struct program {
 } programs[] = {
 	{TRACER_BLOCK, "block_bio_queue", "bio_queue", "bio_queue_raw", true},
 	{TRACER_BLOCK, "block_bio_complete", NULL, "bio_complete", false},
+	{TRACER_BLOCK, "block_rq_complete", NULL, "rq_complete", false},
 	{TRACER_KVM, "kvm_mmu_spte_requested", "kvm_map", "kvm_map_raw", true},
 	{TRACER_KVM, "kvm_page_fault", "kvm_fault", "kvm_fault_raw", true},
 	{TRACER_KVM, "kvm_unmap_hva_range", "kvm_unmap", "kvm_unmap_raw", false},
