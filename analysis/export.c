@@ -69,13 +69,41 @@ static void put_estimate(FILE *out, double v)
 	fprintf(out, v == (double)(long long)v ? "%.0f" : "%.2f", v);
 }
 
-/* The stream's error, if any: a full disk may show up no sooner than when buffers are flushed. */
+/* The stream's error, if any: a full disk may show up no sooner than when buffers are flushed.
+ * One that showed up earlier is known by the errno it left. */
 static int finish(FILE *out)
 {
+	int before = errno;
+
 	errno = 0;
 	if (!fflush(out) && !ferror(out))
 		return 0;
-	return errno ? -errno : -EIO;
+	if (errno)
+		return -errno;
+	return before ? -before : -EIO;
+}
+
+/* Length of the UTF-8 sequence at s, 0 if it is none (RFC 3629: no overlong ones, no surrogates,
+ * nothing above U+10FFFF). */
+static int utf8_length(const unsigned char *s)
+{
+	__u32 code;
+	int n;
+
+	if (s[0] < 0x80)
+		return 1;
+	n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
+	if (s[0] < 0xc2 || s[0] > 0xf4)
+		return 0;
+	code = s[0] & (0x7f >> n);
+	for (int i = 1; i < n; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		code = code << 6 | (s[i] & 0x3f);
+	}
+	if ((n == 3 && code < 0x800) || (n == 4 && code < 0x10000) || code > 0x10ffff)
+		return 0;
+	return code >= 0xd800 && code < 0xe000 ? 0 : n;
 }
 
 /* --- CSV --- */
@@ -187,19 +215,23 @@ int export__curve_csv(FILE *out, struct vm_report *const *reports, size_t n)
 
 /* --- gnuplot --- */
 
-/* Within double quotes of gnuplot. What cannot be printed becomes a blank. */
-static void put_gnuplot_string(FILE *out, const char *s)
+/* Within double quotes of gnuplot, and then in XML: what neither can hold becomes a blank. A
+ * backquote would run what it encloses as a command. */
+static void put_gnuplot_string(FILE *out, const char *str)
 {
-	fputc('"', out);
-	for (; *s; s++) {
-		unsigned char c = *s;
+	const unsigned char *s = (const unsigned char *)str;
 
-		/* A backquote would run what it encloses as a command. */
-		if (c < ' ' || c == 0x7f || c == '`')
-			c = ' ';
-		if (c == '"' || c == '\\')
-			fputc('\\', out);
-		fputc(c, out);
+	fputc('"', out);
+	while (*s) {
+		int n = utf8_length(s);
+
+		if (!n || *s < ' ' || *s == 0x7f || *s == '`')
+			fputc(' ', out);
+		else if (*s == '"' || *s == '\\')
+			fprintf(out, "\\%c", *s);
+		else
+			fwrite(s, 1, n, out);
+		s += n ? n : 1;
 	}
 	fputc('"', out);
 }
@@ -306,29 +338,6 @@ int export__gnuplot(FILE *out, struct vm_report *const *reports, size_t n)
 }
 
 /* --- JSON --- */
-
-/* Length of the UTF-8 sequence at s, 0 if it is none (RFC 3629: no overlong ones, no surrogates,
- * nothing above U+10FFFF). */
-static int utf8_length(const unsigned char *s)
-{
-	__u32 code;
-	int n;
-
-	if (s[0] < 0x80)
-		return 1;
-	n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
-	if (s[0] < 0xc2 || s[0] > 0xf4)
-		return 0;
-	code = s[0] & (0x7f >> n);
-	for (int i = 1; i < n; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-		code = code << 6 | (s[i] & 0x3f);
-	}
-	if ((n == 3 && code < 0x800) || (n == 4 && code < 0x10000) || code > 0x10ffff)
-		return 0;
-	return code >= 0xd800 && code < 0xe000 ? 0 : n;
-}
 
 void export__json_string(FILE *out, const char *str)
 {
