@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -110,11 +109,10 @@ static int image_disk(struct tracer *t, const struct vm_image *image)
 	return -1;
 }
 
+/* By what /proc says, not by path: the image may be unlinked, or of another mount namespace. */
 static bool image_is_large(const struct vm_image *image)
 {
-	struct stat st;
-
-	return image->block || (!stat(image->path, &st) && st.st_size >= IMAGE_MIN);
+	return image->block || image->bytes >= IMAGE_MIN;
 }
 
 static int on_image(void *ctx, const struct vm_image *image)

@@ -31,9 +31,10 @@ int proc__start_ticks(pid_t pid, __u64 *ticks);
 struct vm_image {
 	__u64 dev;   /* st_dev, or st_rdev of a block device, as the kernel's dev_t (12:20) */
 	__u64 ino;   /* 0 for a block device */
+	__u64 bytes; /* 0 for a block device */
 	bool direct; /* opened with O_DIRECT */
 	bool block;
-	char path[256];
+	char path[256]; /* as the process's own mount namespace has it */
 };
 typedef int (*vm_image_fn)(void *ctx, const struct vm_image *image);
 /* Calls fn for each; stops when it returns non-zero, and returns that. -errno else. */

@@ -103,6 +103,7 @@ static bool read_image(pid_t pid, int fd, struct vm_image *image)
 	}
 	image->dev = kernel_dev(major(st.st_dev), minor(st.st_dev));
 	image->ino = st.st_ino;
+	image->bytes = st.st_size;
 	return S_ISREG(st.st_mode) && st.st_size >= IMAGE_MIN_BYTES && !(flags & O_APPEND) &&
 	       (flags & O_ACCMODE) != O_WRONLY && !is_memory(link, image->path);
 }
