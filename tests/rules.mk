@@ -35,9 +35,9 @@ $(KVM_TESTS): $(O)/tests/kvm/%: $(O)/tests/kvm/%.o $(KVM_HELP) $(TRACER) $(PLAIN
 	$(say) LINK $@
 	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
-$(O)/tests/kvm/demo-vm: $(O)/tests/kvm/demo_vm.o $(KVM_HELP) $(TRACER) $(PLAIN)
+$(O)/tests/kvm/demo-vm: $(O)/tests/kvm/demo_vm.o $(KVM_VMM)
 	$(say) LINK $@
-	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^
 
 # Runs inside small guests, too: nothing but itself is needed there.
 $(O)/tests/kvm/kvm-walk: $(O)/tests/kvm/walk.o $(KVM_VMM)
