@@ -346,28 +346,41 @@ static long mapped_pages(const struct vmm *v, __u64 gfn, __u64 count)
 	return mapped;
 }
 
-/* A page that was faulted in lately waits in a CPU's batch for its place on the LRU
- * lists, where reclaim can't take it. MADV_PAGEOUT drains the batches of the CPU it
- * runs on (lru_add_drain), so call it on each. */
-static int page_out(struct vmm *v, const struct guest_op *op)
+/* A page that was faulted in or used lately waits in a CPU's batch for its place on the LRU
+ * lists. There it has one reference too many: reclaim does not see it, or unmaps it and then
+ * does not write it. madvise() drains the batches of the CPU it runs on (lru_add_drain in
+ * madvise_cold and madvise_pageout), so call it on each. */
+static int on_each_cpu(void *at, size_t bytes, int advice)
 {
 	cpu_set_t all, one;
-	long left = 1;
+	int err = 0;
 
 	if (sched_getaffinity(0, sizeof(all), &all))
 		return -errno;
-	for (int round = 0; round < 10 && left > 0; round++) {
-		for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-			if (!CPU_ISSET(cpu, &all))
-				continue;
-			CPU_ZERO(&one);
-			CPU_SET(cpu, &one);
-			sched_setaffinity(0, sizeof(one), &one);
-			madvise(page_at(v, op->frame), op->count * GUEST_PAGE, MADV_PAGEOUT);
-		}
-		left = mapped_pages(v, op->frame, op->count);
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &all))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		if (sched_setaffinity(0, sizeof(one), &one) || madvise(at, bytes, advice))
+			err = -errno;
 	}
 	sched_setaffinity(0, sizeof(all), &all);
+	return err;
+}
+
+static int page_out(struct vmm *v, const struct guest_op *op)
+{
+	void *at = page_at(v, op->frame);
+	long left;
+	int err;
+
+	err = on_each_cpu(page_at(v, v->own_gfn), GUEST_PAGE, MADV_COLD);
+	if (err)
+		return err;
+	if (madvise(at, op->count * GUEST_PAGE, MADV_PAGEOUT))
+		return -errno;
+	left = mapped_pages(v, op->frame, op->count);
 	if (left < 0)
 		return left;
 	return left ? -EBUSY : 0;
