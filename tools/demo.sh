@@ -8,7 +8,7 @@ build=${BUILD:-$PWD/build}
 seconds=${SECONDS_TO_TRACE:-15}
 out=$build/demo
 load=
-pid_option=()
+choice=()
 
 if [ "$(id -u)" -ne 0 ]; then
 	command -v sudo >/dev/null || {
@@ -83,12 +83,12 @@ start_load()
 		say "no KVM here: the VM is a Linux guest in QEMU (TCG) instead, on $device"
 		tests/guest/demo_guest.sh "$device" >"$out/load.txt" 2>&1 &
 		load=$!
-		pid_option=(-p "$load")
+		choice=(-p "$load")
 	else
 		say "no VM can run here: a plain process doing direct I/O instead, on $device"
 		start_process &
 		load=$!
-		pid_option=(-p "$load")
+		choice=(-p "$load")
 	fi
 }
 
@@ -98,20 +98,24 @@ start_load()
 compare()
 {
 	awk -F, '
+	function between(x, i)
+	{
+		x = (x - size[i]) / (size[i + 1] - size[i])
+		return ratio[i] + x * (ratio[i + 1] - ratio[i])
+	}
 	FNR == 1 { next }
 	FILENAME == ARGV[1] && $1 == "demo" && $2 == "disk" {
-		size[++n] = $4; ratio[n] = $8; error[n] = $9
+		size[++n] = $4; ratio[n] = $8
 		next
 	}
 	FILENAME == ARGV[2] {
-		for (i = 1; i < n && size[i + 1] < $1; i++)
-			;
-		measured = ratio[n]
-		if (i < n && size[i + 1] > size[i])
-			measured = ratio[i] + (ratio[i + 1] - ratio[i]) *
-				   ($1 - size[i]) / (size[i + 1] - size[i])
+		i = 1
+		while (i < n && size[i + 1] < $1)
+			i++
+		measured = i < n ? between($1, i) : ratio[n]
 		off = measured - $4
-		worst = (off < 0 ? -off : off) > worst ? (off < 0 ? -off : off) : worst
+		if (off * off > worst * worst)
+			worst = off < 0 ? -off : off
 		printf "  %+8.0f MiB   %9.4f   %9.4f   %+8.4f\n", $1 / 256, $4, measured, off
 	}
 	END {
@@ -129,9 +133,18 @@ show_comparison()
 	compare || say "nothing was measured: see $out/load.txt"
 }
 
+# The script that hvtrace left, and the true curve as dots over its picture.
 draw()
 {
-	(cd "$out" && gnuplot curve.gp) || die "gnuplot could not draw $out/curve.gp"
+	local dots=
+
+	if [ -s "$out/true.csv" ] && ! grep -q multiplot "$out/curve.gp"; then
+		awk -F, 'NR > 1 { print $1 / 256, $4 }' "$out/true.csv" >"$out/true.dat"
+		dots='set output "curve.svg"; replot "true.dat" with points pointtype 7
+			pointsize 0.8 linecolor "#202020" title "true (simulated)"'
+	fi
+	(cd "$out" && gnuplot -e "load 'curve.gp'; ${dots//$'\n'/}") ||
+		die "gnuplot could not draw $out/curve.gp"
 	say "the curve is drawn in $out/curve.svg, the data are $out/*.csv"
 }
 
@@ -142,8 +155,8 @@ rm -f "$out"/*
 devices__add_loop 160 || devices__add_zram 160 || die "neither a loop nor a zram device can be made"
 
 start_load
-say "hvtrace live ${pid_option[*]} -d $seconds --csv $out"
-"$build/hvtrace" live "${pid_option[@]}" -d "$seconds" --csv "$out" 2> >(tee "$out/notes.txt" >&2) ||
+say "hvtrace live ${choice[*]} -d $seconds --csv $out"
+"$build/hvtrace" live "${choice[@]}" -d "$seconds" --csv "$out" 2> >(tee "$out/notes.txt" >&2) ||
 	die "hvtrace failed; hvtrace doctor may tell why"
 wait "$load"
 load=
