@@ -199,15 +199,34 @@ static __always_inline void unmap__range(__u32 vm, struct vm_counters *c, __u64 
 	});
 }
 
+static __always_inline struct hv_unmapped *unmapped__of(__u64 thread)
+{
+	return &shared.unmapped[hash32(thread) % HV_UNMAPPED];
+}
+
+/* Reclaim takes a page from the guest; if it then writes it, paging__write() asks whose it was. */
+static __always_inline int unmapped__remember(__u64 hva)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct hv_unmapped *u = unmapped__of(thread);
+
+	u->page = hva >> PAGE_SHIFT_4K;
+	u->thread = thread;
+	return 0;
+}
+
 /* Bytes [start, end) of host virtual memory are taken from the guest. Only what
  * the VMM itself drops is lost; reclaim, migration and the like keep it. */
 static __always_inline int kvm__unmap(__u64 start, __u64 end)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct vm_counters *c;
-	int vm = vm__current(task);
+	int vm;
 
-	if (vm < 0 || task->flags & PF_MEMALLOC_FLAG || !task__drops_memory(task))
+	if (task->flags & PF_MEMALLOC_FLAG)
+		return unmapped__remember(start);
+	vm = vm__current(task);
+	if (vm < 0 || !task__drops_memory(task))
 		return 0;
 	c = vm_counters__of(vm);
 	if (!c)

@@ -23,6 +23,54 @@ static __always_inline int anon__vm(__u64 mapping)
 	return vm__find(BPF_CORE_READ(owner, tgid), BPF_CORE_READ(owner, group_leader, start_time));
 }
 
+struct slot_search {
+	__u64 page;  /* host virtual page */
+	__u64 index; /* in its file: of the first of n pages, of which it is one */
+	__u64 n;
+	__u64 frame;
+	int vm;
+};
+
+static long slot_search__vm(__u32 i, void *ctx)
+{
+	struct slot_search *s = ctx;
+	struct hv_vm *v = &shared.vms[i & (PE_MAX_VMS - 1)];
+
+	for (int at = 0; v->used && at < PE_VM_SLOTS; at++) {
+		struct hv_kvm_slot *slot = &v->slots[at];
+		__u64 offset = s->page - (slot->hva >> PAGE_SHIFT_4K);
+		__u64 frame = slot->frame + offset;
+
+		if (!slot->hva || offset >= slot->npages || !(frame >> PE_FRAME_REGION_SHIFT) ||
+		    (frame & HV_INDEX_MASK) - s->index >= s->n)
+			continue;
+		s->frame = frame - ((frame & HV_INDEX_MASK) - s->index);
+		s->vm = i;
+		return 1;
+	}
+	return 0;
+}
+
+/*
+ * A page of shared memory no longer knows its file when its write is told of:
+ * shmem_writeout() takes it from the file first (shmem_writepage() before 6.17).
+ * But the same task unmapped it just before, and KVM was told the address: the
+ * page of that slot must have the same index.
+ */
+static __always_inline int shmem__vm(__u64 index, __u64 n, __u64 *frame)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct hv_unmapped *u = unmapped__of(thread);
+	struct slot_search s = {.page = u->page, .index = index, .n = n, .vm = -1};
+
+	if (u->thread != thread)
+		return -1;
+	u->thread = 0;
+	bpf_loop(PE_MAX_VMS, slot_search__vm, &s, 0);
+	*frame = s.frame;
+	return s.vm;
+}
+
 struct page_out {
 	__u64 frame;
 	__u64 time;
@@ -56,29 +104,21 @@ static __always_inline int paging__write(__u64 folio)
 	struct page_out o = {};
 	struct vm_counters *c;
 	struct page_words p;
-	struct hv_file *f;
 	__u64 mapping, n;
 	int vm;
 
 	if (page_words__read(&p, folio))
 		return 0;
 	mapping = page_words__mapping(&p);
+	n = folio__nr_pages(folio, &p);
 	o.frame = page_words__index(&p) & HV_INDEX_MASK;
-	if ((mapping & MAPPING_FLAGS) == MAPPING_ANON) {
-		vm = anon__vm(mapping);
-	} else {
-		f = file__find(mapping);
-		if (!f || f->region >= HV_REGION_OTHER)
-			return 0;
-		vm = f->vm;
-		o.frame |= (__u64)f->region << PE_FRAME_REGION_SHIFT;
-	}
+	vm = (mapping & MAPPING_FLAGS) == MAPPING_ANON ? anon__vm(mapping)
+						       : shmem__vm(o.frame, n, &o.frame);
 	if (vm < 0)
 		return 0;
 	c = vm_counters__of(vm);
 	if (!c)
 		return 0;
-	n = folio__nr_pages(folio, &p);
 	o.vm = vm;
 	o.time = bpf_ktime_get_ns();
 	bpf_loop(n < MAX_FOLIO_PAGES ? n : MAX_FOLIO_PAGES, page_out__frame, &o, 0);

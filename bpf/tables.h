@@ -89,6 +89,13 @@ struct hv_image {
 	__u32 disk;
 };
 
+/* What a task in reclaim unmapped from a guest last. */
+struct hv_unmapped {
+	__u64 thread; /* pid_tgid; 0 = used up */
+	__u64 page;   /* host virtual page */
+};
+#define HV_UNMAPPED 256
+
 /* Losses and switches. Each counter is added to atomically, and seldom. */
 struct hv_shared {
 	__u64 threshold; /* sampling: pe_hash() at or under it */
@@ -100,6 +107,7 @@ struct hv_shared {
 	struct hv_vm vms[PE_MAX_VMS];
 	struct hv_disk disks[PE_MAX_DISKS];
 	struct hv_file files[PE_MAX_FILES];
+	struct hv_unmapped unmapped[HV_UNMAPPED];
 	struct hv_inflight inflight[HV_INFLIGHT][HV_INFLIGHT_WAY];
 };
 
