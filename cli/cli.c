@@ -69,7 +69,7 @@ int cli__bad_option(int opt, char **argv)
 	if (opt == ':')
 		return cli__usage("option '%s' needs a value", word);
 	if (is_long && optopt)
-		return cli__usage("option '%s' takes no value", word);
+		return cli__usage("option '%.*s' takes no value", (int)strcspn(word, "="), word);
 	return cli__usage("unknown or ambiguous option '%s'", word);
 }
 

@@ -2,6 +2,7 @@
 /* hvtrace live: a table of the VMs per interval; histograms and miss curves at the end. */
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +41,7 @@ struct live {
 	bool out_of_memory;
 	__u64 tables;
 	int stats_fd;
+	double cpu_start;
 	/* at the begin of the interval */
 	double since, cpu_since;
 	__u64 events_since;
@@ -455,7 +457,7 @@ static int finish(struct live *l)
 		status = cli__failed("the last events are lost: %s", strerror(-err));
 	account_all(l);
 	l->since = cli__now() - session__age(l->session);
-	l->cpu_since = 0;
+	l->cpu_since = l->cpu_start;
 	l->events_since = 0;
 	s = take_status(l, cli__now());
 	if (finish_reports(l))
@@ -527,9 +529,14 @@ static int parse(struct live *l, int argc, char **argv)
 /* Better now than after an hour of tracing. */
 static int check_csv(const struct live *l)
 {
+	int fd;
+
 	if (!l->csv)
 		return CLI_DONE;
-	if ((mkdir(l->csv, 0777) && errno != EEXIST) || access(l->csv, W_OK | X_OK))
+	fd = mkdir(l->csv, 0777) && errno != EEXIST ? -1 : open(l->csv, O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	if (fd < 0 || access(l->csv, W_OK | X_OK))
 		return cli__failed("cannot write to folder '%s': %s; choose another --csv DIR",
 				   l->csv, strerror(errno));
 	return CLI_DONE;
@@ -553,7 +560,7 @@ static int set_up(struct live *l)
 				   strerror(errno));
 	l->redraw = !l->json && isatty(STDOUT_FILENO);
 	l->since = cli__now();
-	l->cpu_since = cpu_seconds();
+	l->cpu_since = l->cpu_start = cpu_seconds();
 	return CLI_DONE;
 }
 

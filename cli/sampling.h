@@ -15,7 +15,7 @@
 /* Frames followed at a time: what the tracer's frame map holds by default. */
 #define SAMPLING_FRAMES (1ULL << 20)
 /* Seconds over which the load is judged: shorter bursts are the ring buffer's affair. */
-#define SAMPLING_WINDOW 0.5
+#define SAMPLING_WINDOW 1.0
 
 struct sampling {
 	bool adaptive;

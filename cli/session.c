@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,11 +22,13 @@ struct session {
 	const struct session_ops *ops;
 	void *ctx;
 	struct tracer *tracer;
+	pid_t *pids; /* asked for, and not known to be gone */
+	size_t nr_pids;
 	struct sampling sampling;
 	double started;
 	size_t nr_vms;
 	bool seen_any, said_waiting;
-	enum tracer_source_state told[TRACER_SOURCES];
+	char pending[256]; /* the tracer's last warning during set-up */
 	/* VM slots: who holds it, as generation + 1 (0 = nobody known). */
 	struct {
 		__u64 holder;
@@ -64,22 +67,54 @@ static int check_host(void)
 	return cli__failed("cannot trace: %s: %s; %s", fatal->name, fatal->found, fatal->fix);
 }
 
+static void tell_pending(struct session *s)
+{
+	if (s->pending[0] && !s->opts->quiet)
+		cli__note("%s", s->pending);
+	s->pending[0] = 0;
+}
+
+/* During set-up the last one is kept back: it may be the reason why that fails. */
 static void on_warning(void *ctx, const char *line)
 {
 	struct session *s = ctx;
 
-	if (!s->opts->quiet)
-		cli__note("%s", line);
+	tell_pending(s);
+	snprintf(s->pending, sizeof(s->pending), "%s", line);
+	if (s->started)
+		tell_pending(s);
 }
 
+static int set_up_failed(struct session *s, const char *what, int err)
+{
+	if (s->pending[0])
+		return cli__failed("cannot %s: %s", what, s->pending);
+	return cli__failed("cannot %s: %s; see 'hvtrace doctor'", what, strerror(-err));
+}
+
+/* Processes were there when the options were read: what is gone by now has ended since. */
+static void drop_ended_pids(struct session *s)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < s->nr_pids; i++) {
+		if (!kill(s->pids[i], 0) || errno != ESRCH)
+			s->pids[left++] = s->pids[i];
+		else if (!s->opts->quiet)
+			cli__note("process %d ended before it was traced", (int)s->pids[i]);
+	}
+	s->nr_pids = left;
+}
+
+/* 0, -ESRCH: a process to trace is gone, or a positive exit status. */
 static int start_tracer(struct session *s)
 {
 	struct tracer_opts opts = {
 		.sz = sizeof(opts),
 		.threshold = s->sampling.threshold,
 		.max_frames = SAMPLING_FRAMES,
-		.pids = s->opts->pids,
-		.nr_pids = s->opts->nr_pids,
+		.pids = s->pids,
+		.nr_pids = s->nr_pids,
 		.warn = on_warning,
 		.warn_ctx = s,
 	};
@@ -88,15 +123,53 @@ static int start_tracer(struct session *s)
 	memcpy(opts.off, s->opts->off, sizeof(opts.off));
 	s->tracer = tracer__new(&opts);
 	if (!s->tracer)
-		return cli__failed("cannot set up the tracer: %s", strerror(errno));
+		return set_up_failed(s, "set up the tracer", -errno);
 	err = tracer__load(s->tracer);
 	if (err)
-		return cli__failed("cannot load the BPF programs: %s; see 'hvtrace doctor'",
-				   strerror(-err));
+		return set_up_failed(s, "load the BPF programs", err);
 	err = tracer__attach(s->tracer);
+	if (err == -ESRCH)
+		return err;
 	if (err)
-		return cli__failed("cannot attach: %s; see 'hvtrace doctor'", strerror(-err));
+		return set_up_failed(s, "attach", err);
+	tell_pending(s);
 	return CLI_DONE;
+}
+
+/* Each round has fewer processes to wait for, so this ends. */
+static int start(struct session *s)
+{
+	int status;
+
+	do {
+		drop_ended_pids(s);
+		tracer__free(s->tracer);
+		s->pending[0] = 0;
+		status = start_tracer(s);
+	} while (status == -ESRCH && s->nr_pids);
+	return status == -ESRCH ? set_up_failed(s, "attach", status) : status;
+}
+
+static struct session *session__new(const struct trace_options *o, const struct session_ops *ops,
+				    void *ctx)
+{
+	struct session *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->opts = o;
+	s->ops = ops;
+	s->ctx = ctx;
+	s->nr_pids = o->nr_pids;
+	s->pids = calloc(o->nr_pids + 1, sizeof(*s->pids));
+	if (!s->pids) {
+		free(s);
+		return NULL;
+	}
+	if (o->nr_pids)
+		memcpy(s->pids, o->pids, o->nr_pids * sizeof(*s->pids));
+	sampling__init(&s->sampling, o->sample, cli__now());
+	return s;
 }
 
 int session__open(struct session **out, const struct trace_options *o,
@@ -108,15 +181,11 @@ int session__open(struct session **out, const struct trace_options *o,
 	*out = NULL;
 	if (status)
 		return status;
-	s = calloc(1, sizeof(*s));
+	s = session__new(o, ops, ctx);
 	if (!s)
 		return cli__failed("out of memory");
-	s->opts = o;
-	s->ops = ops;
-	s->ctx = ctx;
 	catch_signals();
-	sampling__init(&s->sampling, o->sample, cli__now());
-	status = start_tracer(s);
+	status = start(s);
 	if (status) {
 		session__close(s);
 		return status;
@@ -131,22 +200,11 @@ void session__close(struct session *s)
 	if (!s)
 		return;
 	tracer__free(s->tracer);
+	free(s->pids);
 	free(s);
 }
 
 /* --- what there is to say --- */
-
-static void tell_source(struct session *s, enum tracer_source source)
-{
-	enum tracer_source_state state = tracer__source(s->tracer, source);
-
-	if (state == s->told[source])
-		return;
-	s->told[source] = state;
-	if (state == SOURCE_MISSING && !s->opts->quiet)
-		cli__note("source %s is missing: %s", tracer__source_name(source),
-			  tracer__source_reason(s->tracer, source));
-}
 
 static void tell_waiting(struct session *s)
 {
@@ -262,8 +320,6 @@ int session__poll(struct session *s)
 	if (n < 0 && n != -EINTR)
 		return n;
 	adapt(s, see_vms(s));
-	for (int source = 0; source < TRACER_SOURCES; source++)
-		tell_source(s, source);
 	tell_waiting(s);
 	return 0;
 }

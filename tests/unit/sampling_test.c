@@ -98,20 +98,20 @@ static void event_rate(void **state)
 
 static void drops(void **state)
 {
-	struct sampling_load l = {.now = 0.6, .events = 100, .dropped = 1};
+	struct sampling_load l = {.now = 1.1, .events = 100, .dropped = 1};
 	struct sampling s;
 
 	sampling__init(&s, 0, 0);
 	assert_non_null(sampling__update(&s, &l));
 	assert_int_equal(sampling__one_in(s.threshold), 2);
 	/* The same drop is not held against it twice. */
-	l.now = 1.2;
+	l.now = 2.2;
 	assert_null(sampling__update(&s, &l));
 }
 
 static void frame_map(void **state)
 {
-	struct sampling_load l = {.now = 0.6, .events = 10000, .frames = 300};
+	struct sampling_load l = {.now = 1.1, .events = 10000, .frames = 300};
 	struct sampling s;
 
 	sampling__init(&s, 0, 0);

@@ -1,0 +1,85 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Help, version, and every kind of wrong word on the command line. Needs no root.
+. "$(dirname "$0")/lib.sh"
+
+# --- what was asked for goes to stdout, status 0
+run "$hvtrace" --version
+status_is 0
+out_has '^hvtrace [0-9]+\.[0-9]+\.[0-9]+$'
+err_lines 0
+run "$hvtrace" --help
+status_is 0
+out_has '^Usage: hvtrace'
+out_has '^Examples:'
+err_lines 0
+for command in live record mrc doctor; do
+	run "$hvtrace" $command --help
+	status_is 0
+	out_has "^Usage: hvtrace $command"
+	err_lines 0
+	run "$hvtrace" $command -h
+	status_is 0
+done
+for command in live record mrc; do
+	run "$hvtrace" $command --help
+	out_has '^Examples:'
+	awk 'length > 100 { exit 1 }' "$tmp/out" || fail "a help line is longer than 100"
+done
+
+# --- all else: one line that names the culprit and the way out, status 2
+wrong()
+{
+	local culprit=$1
+
+	shift
+	run "$hvtrace" "$@"
+	status_is 2
+	err_lines 1
+	err_has '^hvtrace'
+	err_has "$culprit"
+	err_has "see 'hvtrace.* --help'"
+	out_empty
+}
+
+wrong "unknown command 'lives'" lives
+wrong "unknown command ''" ''
+wrong "'--bogus'" --bogus
+wrong "'--bogus'" live --bogus
+wrong "'-z'" live -z
+wrong "'-z'" live -qz
+wrong "'--json' takes no value" live --json=yes
+wrong "'-i' needs a value" live -i
+wrong "'--sample' needs a value" live --sample
+wrong "unexpected argument 'web'" live web
+for seconds in 0 -1 x 1s '' inf nan 0x10 1e99 2e3 . 99999999999; do
+	wrong "-i '$seconds'" live -i "$seconds"
+	wrong "-d '$seconds'" live -d "$seconds"
+done
+for count in 0 -1 x 1.5 '' 99999999999999999999 ' 1'; do
+	wrong "-c '$count'" live -c "$count"
+	wrong "--max-pages '$count'" live --max-pages "$count"
+	wrong "--max-pages '$count'" mrc --max-pages "$count" x
+done
+for sample in 0 1 1/0 2/3 1/-1 1/x 1/ '' half 1/99999999999; do
+	wrong "--sample '$sample'" live --sample "$sample"
+	wrong "--sample '$sample'" record -o x --sample "$sample"
+done
+for pid in 0 -1 x '' 99999999999 1.5; do
+	wrong "'$pid' is not a process id" live -p "$pid"
+done
+wrong '-o FILE is missing' record
+wrong "'-o' needs a value" record -o
+wrong "'--csv'" record -o x --csv y
+wrong 'TRACE is missing' mrc
+wrong "unexpected argument 'b'" mrc a b
+for sizes in '' x 1 1MB '64MiB,' '64MiB,x' -1p 1.5p 99999999999999999999p; do
+	wrong "--sizes '$sizes'" mrc --sizes "$sizes" x
+done
+wrong "unknown format 'vscsi'; there is: own" mrc --format vscsi x
+wrong "'--yaml'" doctor --yaml
+wrong "unexpected argument 'x'" doctor x
+
+# Values are looked at before anything is done: no file is made by a line that is wrong.
+wrong "-d '0'" record -o "$tmp/made" -d 0
+[ ! -e "$tmp/made" ] || fail "a wrong command line made a file"
