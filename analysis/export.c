@@ -296,7 +296,7 @@ static const char gnuplot_head[] =
 	"set border 3 linecolor \"#606060\"\n"
 	"set tics nomirror out\n"
 	"set grid linecolor \"#d8d8d8\" linetype 1 linewidth 1\n"
-	"set key outside bottom center horizontal noenhanced\n"
+	"set key top right noenhanced\n"
 	"set xlabel \"memory added (MiB)\"\n"
 	"set ylabel \"misses / accesses of today\"\n"
 	"set xrange [0:*]\n"
