@@ -53,7 +53,7 @@ static long slot_search__vm(__u32 i, void *ctx)
 
 /*
  * A page of shared memory no longer knows its file when its write is told of:
- * shmem_writeout() takes it from the file first (shmem_writepage() before 6.17).
+ * shmem_writeout(), once shmem_writepage(), takes it from the file first.
  * But the same task unmapped it just before, and KVM was told the address: the
  * page of that slot must have the same index.
  */
