@@ -100,11 +100,6 @@ static void on_vm_new(void *ctx, const struct tracer_vm *vm)
 	write_vm(ctx, vm);
 }
 
-/* Its events are in the file by now; without a VM record, readers give them no name. */
-static void on_vm_ignored(void *ctx, __u16 id)
-{
-}
-
 static void on_threshold(void *ctx, __u64 threshold)
 {
 	struct record *r = ctx;
@@ -116,7 +111,6 @@ static const struct session_ops session_ops = {
 	.events = on_events,
 	.vm_new = on_vm_new,
 	.vm_ended = on_vm_ended,
-	.vm_ignored = on_vm_ignored,
 	.threshold = on_threshold,
 };
 

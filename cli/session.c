@@ -231,7 +231,8 @@ static void see_new(struct session *s, const struct tracer_vm *vm)
 	s->slots[vm->id].ended = false;
 	s->slots[vm->id].ignored = !session__chosen(s, vm);
 	if (s->slots[vm->id].ignored) {
-		s->ops->vm_ignored(s->ctx, vm->id);
+		if (s->ops->vm_ignored)
+			s->ops->vm_ignored(s->ctx, vm->id);
 		return;
 	}
 	s->seen_any = true;
@@ -268,10 +269,12 @@ static __u64 see_vms(struct session *s)
 
 /* --- events --- */
 
-/* With --vm, nothing is taken of a VM before its name is known. */
 static bool wanted(const struct session *s, __u16 vm)
 {
-	return !s->slots[vm].ignored && (!s->opts->nr_names || s->slots[vm].holder);
+	/* Without --vm every VM will be chosen. */
+	bool known = s->slots[vm].holder || !s->opts->nr_names || s->ops->early;
+
+	return known && !s->slots[vm].ignored;
 }
 
 static void on_events(void *ctx, const struct page_event *events, size_t n)

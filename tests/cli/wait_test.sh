@@ -46,3 +46,10 @@ err_has '0 events'
 run "$hvtrace" mrc "$tmp/empty.hvt"
 status_is 0
 out_has '^0 events'
+
+# On a terminal the table is drawn in place, each time from the top; the end is not.
+run script -qec "'$hvtrace' live -q -d 1 -i 0.3 --vm none" /dev/null
+status_is 0
+[ "$(grep -c $'\033\[H\033\[J' "$tmp/out")" -ge 2 ] || fail "the table is not redrawn"
+! tail -n 2 "$tmp/out" | grep -q $'\033' || fail "the end is drawn in place"
+[ "$(grep -c '^.*VM  *PID' "$tmp/out")" -ge 2 ] || fail "the heading is not redrawn"
