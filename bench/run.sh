@@ -44,8 +44,10 @@ figure()
 
 median()
 {
-	sort -g | awk '{ v[NR] = $1 } END { if (NR) print NR % 2 ? v[(NR + 1) / 2] :
-						      (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
+	sort -g | awk '{ v[NR] = $1 } END {
+		if (NR)
+			print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2
+	}'
 }
 
 # json FILE KEY: the value of a key in the last line.
@@ -54,13 +56,14 @@ json()
 	tail -n 1 "$1" | grep -oE "\"$2\":[0-9.]+" | cut -d: -f2
 }
 
-# Random reads of 4 KiB for $seconds; reads a second on stdout. With arguments, traced by
+# Random reads of 4 KiB from $device for $seconds by $threads; reads a second on stdout. With arguments, traced by
 # hvtrace live with them; what it says is in $work/live.json then.
 run_load()
 {
-	local pid rate
+	local pid
 
-	WAIT=1 "$build/bench/direct_read" "$device" "$seconds" <"$work/go" >"$work/load" &
+	rm -f "$work/load" "$work/live.json"
+	WAIT=1 "$build/bench/direct_read" "$device" "$seconds" "$threads" <"$work/go" >"$work/load" &
 	load=$!
 	exec 3>"$work/go"
 	until [ -s "$work/load" ]; do sleep 0.01; done
@@ -78,9 +81,11 @@ run_load()
 	exec 3>&-
 	wait "$load"
 	load=
-	[ $# -eq 0 ] || { kill "$live" && wait "$live"; }
-	rate=$(tail -n 1 "$work/load")
-	echo "$rate"
+	if [ $# -gt 0 ]; then
+		kill "$live" 2>/dev/null
+		wait "$live" || die "hvtrace: $(cat "$work/live.err")"
+	fi
+	tail -n 1 "$work/load"
 }
 
 bench_bpf()
@@ -93,11 +98,12 @@ bench_bpf()
 		"$(json "$work/live.json" bpf_ns_per_page)" ns '<=' 400
 }
 
-# Alternating, so that whatever else changes on the host changes for all.
+# bench_throughput NAME: alternating, so that whatever else changes on the host changes for all.
 bench_throughput()
 {
 	local i
 
+	rm -f "$work"/{plain,auto,all}*
 	for ((i = 0; i < rounds; i++)); do
 		run_load >>"$work/plain"
 		run_load --sample auto >>"$work/auto"
@@ -107,12 +113,14 @@ bench_throughput()
 		json "$work/live.json" dropped >>"$work/all.drops"
 		cp "$work/live.json" "$work/all.json"
 	done
-	printf '%-58s %10.0f /s\n' "4 KiB direct random reads, not traced ($device)" \
+	echo
+	printf '%-58s %10.0f /s\n' "$1, $threads thread(s): 4 KiB direct random reads, untraced" \
 		"$(median <"$work/plain")"
-	ratio "throughput with hvtrace live at its default" auto 0.97
-	printf '%-58s %10s\n' "... which sampled one page in" "$(median <"$work/auto.rate")"
+	ratio "throughput with hvtrace live, by default" auto 0.97
+	printf '%-58s %10s\n' "... which in the end sampled one page in" \
+		"$(median <"$work/auto.rate")"
 	ratio "throughput with every page traced" all 0.85
-	figure "events dropped at the default" "$(total "$work/auto.drops")" '' '<=' 0
+	figure "events dropped by default" "$(total "$work/auto.drops")" '' '<=' 0
 	figure "events dropped with every page traced" "$(total "$work/all.drops")" '' '<=' 0
 }
 
@@ -128,20 +136,26 @@ ratio()
 		'>=' "$3"
 }
 
-# Of the last run in which every page was traced.
-bench_userspace()
+# Of the last run in which every page was traced, by its intervals.
+bench_cpu()
 {
-	local cpu bytes
+	figure "CPU of hvtrace per 10,000 events/s, of one core" \
+		"$(grep '"type":"status"' "$work/all.json" | grep -v '"final"' |
+			sed -E 's/.*"events_per_s":([0-9.]+).*"cpu_percent":([0-9.]+).*/\1 \2/' |
+			awk '$1 > 10000 { print $2 / $1 * 10000 }' | median)" % '<=' 3
+}
 
-	cpu=$(grep '"type":"status"' "$work/all.json" | grep -v '"final"' |
-		sed -E 's/.*"events_per_s":([0-9.]+).*"cpu_percent":([0-9.]+).*/\1 \2/' |
-		awk '$1 > 10000 { print $2 / $1 * 10000 }' | median)
-	figure "CPU of hvtrace per 10,000 events/s, of one core" "$cpu" % '<=' 3
-	bytes=$(awk -v k="$(json "$work/all.json" kernel_bytes)" \
-		-v e="$(json "$work/all.json" engine_bytes)" \
-		-v n="$(json "$work/all.json" tracked_pages)" 'BEGIN { if (n) print (k + e) / n }')
-	figure "bytes per tracked page ($(json "$work/all.json" tracked_pages) pages), kernel maps too" \
-		"$bytes" B '<=' 64
+# As many pages as it tracks by default, all different.
+bench_memory()
+{
+	local pages bytes seconds=8
+
+	run_load --sample 1/1 >/dev/null
+	pages=$(grep '"type":"status"' "$work/live.json" | grep -v '"tracked_pages":0,' |
+		sed -E 's/.*"tracked_pages":([0-9]+),"kernel_bytes":([0-9]+),"engine_bytes":([0-9]+).*/\1 \2 \3/' |
+		sort -n | tail -n 1)
+	bytes=$(awk '$1 { print ($2 + $3) / $1 }' <<<"$pages")
+	figure "bytes per tracked page (of ${pages%% *}), kernel maps included" "$bytes" B '<=' 64
 }
 
 bench_start()
@@ -162,14 +176,22 @@ bench_start()
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 mkfifo "$work/go"
-devices__add_zram 8192 || { devices__remove && devices__add_loop 8192; } ||
-	die "neither a zram nor a loop device can be made"
 live=
 
 echo "$(uname -sr), $(nproc) CPUs, $rounds rounds of $seconds s each"
-bench_bpf
-bench_throughput
-bench_userspace
 bench_start
+threads=1
+if devices__add_zram 512 && devices__fill; then
+	bench_bpf
+	bench_throughput zram
+	bench_cpu
+fi
+threads=4
+if devices__add_loop 512 && devices__fill; then
+	bench_throughput "loop over memory"
+	bench_cpu
+fi
+threads=1
+! devices__add_zram 8192 || bench_memory
 echo
 "$build/bench/engine"

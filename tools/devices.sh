@@ -4,42 +4,57 @@
 # Block devices in memory for the demo and the benchmarks. Source it, and call
 # devices__remove when done, however that comes about.
 
-devices_loop=
-devices_zram=
-devices_folder=
+devices_loops=()
+devices_folders=()
+devices_zrams=()
 
 # A loop device over MIB of memory; its path is in $device. Fails where there are no loop devices.
 devices__add_loop()
 {
-	local mib=$1
+	local mib=$1 folder
 
 	modprobe -q loop 2>/dev/null || true
-	devices_folder=$(mktemp -d) || return 1
-	mount -t tmpfs -o "size=$((mib + 1))m" hvtrace "$devices_folder" || return 1
-	truncate -s "${mib}M" "$devices_folder/disk" || return 1
-	devices_loop=$(losetup -f --show "$devices_folder/disk") || return 1
-	device=$devices_loop
+	folder=$(mktemp -d) || return 1
+	devices_folders+=("$folder")
+	mount -t tmpfs -o "size=$((mib + 1))m" hvtrace "$folder" || return 1
+	truncate -s "${mib}M" "$folder/disk" || return 1
+	device=$(losetup -f --show "$folder/disk") || return 1
+	devices_loops+=("$device")
 }
 
-# A zram device of MIB that nothing was written to: it holds zeros and takes no memory.
+# A zram device of MIB. As long as nothing is written to it, it takes no memory.
 devices__add_zram()
 {
 	local nr
 
 	[ -d /sys/class/zram-control ] || modprobe -q zram num_devices=0 2>/dev/null || return 1
 	nr=$(cat /sys/class/zram-control/hot_add 2>/dev/null) || return 1
-	devices_zram=$nr
+	devices_zrams+=("$nr")
 	echo "${1}M" >"/sys/block/zram$nr/disksize" || return 1
 	device=/dev/zram$nr
+	[ -b "$device" ]
+}
+
+# Data that does not compress, all over $device.
+devices__fill()
+{
+	dd if=/dev/urandom of="$device" bs=1M iflag=fullblock oflag=direct status=none \
+		count=$(($(blockdev --getsize64 "$device") >> 20))
 }
 
 devices__remove()
 {
-	[ -z "$devices_loop" ] || losetup -d "$devices_loop"
-	if [ -n "$devices_folder" ]; then
-		! mountpoint -q "$devices_folder" || umount -l "$devices_folder"
-		rmdir "$devices_folder"
-	fi
-	[ -z "$devices_zram" ] || echo "$devices_zram" >/sys/class/zram-control/hot_remove
-	devices_loop='' devices_folder='' devices_zram=''
+	local it
+
+	for it in "${devices_loops[@]}"; do
+		losetup -d "$it"
+	done
+	for it in "${devices_folders[@]}"; do
+		! mountpoint -q "$it" || umount -l "$it"
+		rmdir "$it"
+	done
+	for it in "${devices_zrams[@]}"; do
+		echo "$it" >/sys/class/zram-control/hot_remove
+	done
+	devices_loops=() devices_folders=() devices_zrams=()
 }
