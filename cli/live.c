@@ -20,7 +20,7 @@
 #include "watch.h"
 
 /* The first table comes early: rates need no whole interval. */
-#define FIRST_TABLE 0.4
+#define FIRST_TABLE 0.25
 /* Of the engine, unless told: 128 MiB of metadata at most. */
 #define MAX_PAGES (2ULL << 20)
 /* Plain lines repeat the heading after so many tables. */

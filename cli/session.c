@@ -15,7 +15,7 @@
 #define TICK_MS 50
 #define MAX_PROBES 64
 /* A VM that runs shows within this many seconds: only then is it known that there is none. */
-#define SEEN_WITHIN 0.3
+#define SEEN_WITHIN 0.2
 
 struct session {
 	const struct trace_options *opts;
