@@ -121,7 +121,7 @@ bench: all $(BENCHES)
 	$(Q)BUILD=$(abspath $(O)) bench/run.sh
 
 demo: deps
-	$(Q)$(MAKE) all $(KVM_TOOLS) $(O)/bench/direct_read
+	$(Q)$(MAKE) all $(KVM_TOOLS) $(GUEST_TOOLS) $(O)/bench/direct_read
 	$(Q)BUILD=$(abspath $(O)) tools/demo.sh
 
 # --- installation ---------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Traces a real VM whose miss curve is known, and compares. Needs root.
+# Traces a real VM whose miss curve is known, and compares. Needs root. DEMO_VM=qemu and
+# DEMO_VM=process choose what hosts without KVM get.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -15,7 +16,7 @@ if [ "$(id -u)" -ne 0 ]; then
 		echo "demo: tracing needs root, and there is no sudo; run make demo as root" >&2
 		exit 1
 	}
-	exec sudo BUILD="$build" SECONDS_TO_TRACE="$seconds" "$0"
+	exec sudo BUILD="$build" SECONDS_TO_TRACE="$seconds" ${DEMO_VM:+DEMO_VM="$DEMO_VM"} "$0"
 fi
 
 # shellcheck source=tools/devices.sh
@@ -44,7 +45,8 @@ clean_up()
 # Can KVM run a guest here? /dev/kvm alone does not tell.
 has_kvm()
 {
-	[ -w /dev/kvm ] && "$build/tests/kvm/kvm-walk" 1 >/dev/null 2>&1
+	[ "${DEMO_VM:-kvm}" = kvm ] && [ -w /dev/kvm ] &&
+		"$build/tests/kvm/kvm-walk" 1 >/dev/null 2>&1
 }
 
 # Once hvtrace waits for VMs, or has found others. The VM ends by itself, a little before the
@@ -61,10 +63,16 @@ start_kvm_vm()
 		--disk "$device" >"$out/true.csv" 2>"$out/load.txt"
 }
 
-# Linux in QEMU without KVM reads its disk over and over.
-has_qemu()
+# A Linux guest in QEMU without KVM. Fails where it cannot be had, with the reason in load.txt.
+start_qemu_vm()
 {
-	[ -x tests/guest/demo_guest.sh ] && command -v qemu-system-x86_64 >/dev/null
+	[ "${DEMO_VM:-qemu}" = qemu ] || return 1
+	tools/demo_guest.sh "$device" "$out/pid" >"$out/load.txt" 2>&1 &
+	load=$!
+	until [ -s "$out/pid" ]; do
+		kill -0 "$load" 2>/dev/null || return 1
+		sleep 0.2
+	done
 }
 
 # Random reads of the whole device: more memory would save its share of them.
@@ -79,17 +87,17 @@ start_load()
 		say "the VM is a KVM VM, named demo, with a page cache of 32 MiB, on $device"
 		start_kvm_vm &
 		load=$!
-	elif has_qemu; then
-		say "no KVM here: the VM is a Linux guest in QEMU (TCG) instead, on $device"
-		tests/guest/demo_guest.sh "$device" >"$out/load.txt" 2>&1 &
-		load=$!
-		choice=(-p "$load")
-	else
-		say "no VM can run here: a plain process doing direct I/O instead, on $device"
-		start_process &
-		load=$!
-		choice=(-p "$load")
+		return
 	fi
+	say "no KVM: starting a Linux guest in QEMU (TCG) instead, on $device"
+	if start_qemu_vm; then
+		choice=(-p "$(cat "$out/pid")")
+		return
+	fi
+	say "no VM ($(tail -qn 1 "$out/load.txt" 2>/dev/null)): a plain process doing direct I/O instead"
+	start_process &
+	load=$!
+	choice=(-p "$load")
 }
 
 # --- the result ------------------------------------------------------------------------------
@@ -158,6 +166,7 @@ start_load
 say "hvtrace live ${choice[*]} -d $seconds --csv $out"
 "$build/hvtrace" live "${choice[@]}" -d "$seconds" --csv "$out" 2> >(tee "$out/notes.txt" >&2) ||
 	die "hvtrace failed; hvtrace doctor may tell why"
+[ ! -s "$out/pid" ] || kill "$load"
 wait "$load"
 load=
 show_comparison
