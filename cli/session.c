@@ -297,6 +297,7 @@ static void on_events(void *ctx, const struct page_event *events, size_t n)
 static void adapt(struct session *s, __u64 guest_pages)
 {
 	struct sampling_load load = {.now = cli__now(), .guest_pages = guest_pages};
+	__u64 before = s->sampling.threshold, lowered;
 	struct tracer_loss loss = {0};
 	const char *why;
 
@@ -310,8 +311,12 @@ static void adapt(struct session *s, __u64 guest_pages)
 	why = sampling__update(&s->sampling, &load);
 	if (!why)
 		return;
-	s->ops->threshold(s->ctx, s->sampling.threshold);
-	tracer__set_threshold(s->tracer, s->sampling.threshold);
+	/* What was counted so far was sampled at the old rate. */
+	lowered = s->sampling.threshold;
+	s->sampling.threshold = before;
+	s->ops->threshold(s->ctx, lowered);
+	s->sampling.threshold = lowered;
+	tracer__set_threshold(s->tracer, lowered);
 	if (!s->opts->quiet)
 		cli__note("sampling 1/%llu of the pages from here on: %s", session__one_in(s), why);
 }
