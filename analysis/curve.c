@@ -44,7 +44,8 @@ static double group_error(const struct reuse_histogram *h, double rate, double y
 
 /*
  * A distance of D pages holds about D * rate sampled ones, give or take the root of
- * D * rate * (1 - rate): the curve may be off sideways by as much, all groups together.
+ * D * rate * (1 - rate): the curve may be off sideways by as much, all groups together. Not the
+ * part of it that was counted when all pages were sampled.
  */
 static double shift_error(const struct reuse_histogram *h, double rate, double y, double accesses)
 {
@@ -73,13 +74,14 @@ static double sampled_share(const struct reuse_histogram *h, double accesses)
 static double sampling_error(const struct reuse_histogram *h, double rate, double y,
 			     double accesses)
 {
-	double group, shift, few;
+	double group, shift, few, share;
 
 	if (!reuse_histogram__samples(h) || y <= 0)
 		return 0;
+	share = sampled_share(h, accesses);
 	group = group_error(h, rate, y, accesses);
-	shift = shift_error(h, rate, y, accesses);
-	few = sampled_share(h, accesses) * 3 / reuse_histogram__samples(h);
+	shift = share * shift_error(h, rate, y, accesses);
+	few = share * 3 / reuse_histogram__samples(h);
 	return fmax(sqrt(group * group + shift * shift), few);
 }
 

@@ -6,13 +6,19 @@
 
 #include "random.h"
 
-__u64 random__seed(void)
+__u64 random__seed_or(__u64 seed)
 {
 	const char *env = getenv("SEED");
-	__u64 seed = env ? strtoull(env, NULL, 0) : (__u64)time(NULL);
 
+	if (env)
+		seed = strtoull(env, NULL, 0);
 	printf("SEED=%llu\n", seed);
 	return seed;
+}
+
+__u64 random__seed(void)
+{
+	return random__seed_or(time(NULL));
 }
 
 /* splitmix64 (Steele et al., OOPSLA '14). */

@@ -11,6 +11,8 @@ struct random {
 
 /* SEED of the environment, or one of the time; printed, so that a failure can be had again. */
 __u64 random__seed(void);
+/* The same, but otherwise `seed`: for what holds most of the time only. */
+__u64 random__seed_or(__u64 seed);
 __u64 random__next(struct random *r);
 /* 0 to n - 1. */
 __u64 random__below(struct random *r, __u64 n);
