@@ -33,7 +33,7 @@ static struct engine *new_engine(void)
 /* A guest of 400 frames reads pages 0 to n - 1, over and over. */
 static void loop_over(struct engine *e, __u16 vm, __u64 n, int rounds)
 {
-	__u64 held[400], at = 0;
+	__u64 held[400] = {0}, at = 0;
 
 	for (__u64 i = 0; i < rounds * n; i++, at = (at + 1) % 400) {
 		struct page_event events[2] = {
