@@ -132,9 +132,9 @@ start_reader()
 	local mib=$1 rounds=$2
 
 	[ "$(uname -m)" = x86_64 ] || skip "the reader's system calls are numbered as on x86-64"
+	end_reader
 	# shellcheck source=tools/devices.sh
 	. "$(dirname "${BASH_SOURCE[0]}")/../../tools/devices.sh"
-	defer devices__remove
 	devices__add_loop "$mib" || skip "no loop device here"
 	# mmap and pread64, as O_DIRECT wants aligned memory; perl-base is on every Debian.
 	perl -e '
@@ -148,8 +148,25 @@ start_reader()
 	reader=$!
 	only=(-p "$reader" --vm "perl:$reader" --sample 1/1)
 	disown $reader
-	defer "kill -KILL $reader 2>/dev/null"
 	wait_until 10 is_stopped "$reader" || fail "the reader did not get ready"
+}
+
+# One reader at a time: its disk goes when the next one comes.
+end_reader()
+{
+	if [ -n "$reader" ]; then
+		kill -KILL "$reader" 2>/dev/null
+		wait_until 10 is_gone "$reader"
+		reader=
+	fi
+	! declare -F devices__remove >/dev/null || devices__remove
+}
+reader=
+defer end_reader
+
+is_gone()
+{
+	! grep -qs '^State:.[^Z]' "/proc/$1/status"
 }
 
 is_stopped()
