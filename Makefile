@@ -49,6 +49,7 @@ MAIN        := $(call objs,$(wildcard cli/main.c))
 
 .PHONY: all
 all: $(O)/hvtrace
+	@:
 
 $(O)/hvtrace: $(MAIN) $(TRACER) $(PLAIN)
 	$(say) LINK $@
@@ -92,7 +93,7 @@ include tests/rules.mk
 
 # --- checks ---------------------------------------------------------------------------------
 
-.PHONY: deps check lint bench demo
+.PHONY: deps check lint format bench demo
 deps:
 	$(Q)tools/deps.sh
 
@@ -116,6 +117,9 @@ lint:
 		$(filter-out %.bpf.c,$(filter %.c,$(C_FILES)))
 	$(say) SHELL
 	$(Q)shellcheck -x -P SCRIPTDIR $(SH_FILES)
+
+format:
+	$(Q)clang-format -i $(C_FILES)
 
 bench: all $(BENCHES)
 	$(Q)BUILD=$(abspath $(O)) bench/run.sh
@@ -157,6 +161,7 @@ help:
 	@echo 'make check      all tests (as root; TESTS="unit cli" picks groups)'
 	@echo 'make bench      measure the cost of tracing on this host'
 	@echo 'make lint       clang-format, cppcheck, shellcheck'
+	@echo 'make format     let clang-format have its way'
 	@echo 'make static     build $(O)/hvtrace-static'
 	@echo 'make install    to $$DESTDIR$$PREFIX ($(DESTDIR)$(PREFIX)); make uninstall takes it back'
 	@echo 'make clean      remove $(O)'

@@ -58,6 +58,7 @@ $(BENCHES): $(O)/bench/%: $(O)/bench/%.o $(PLAIN)
 
 .PHONY: tests unit-tests fuzz-tests kvm-tests
 tests: unit-tests kvm-tests $(GUEST_TOOLS) $(BENCHES)
+	@:
 unit-tests: $(UNIT_TESTS)
 fuzz-tests: $(FUZZ_TESTS)
 kvm-tests: $(KVM_TESTS) $(KVM_TOOLS)
