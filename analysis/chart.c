@@ -61,8 +61,8 @@ void chart__log2(FILE *out, const char *title, const __u64 *counts, size_t n)
 		strlen(" -> "
 		       " : "
 		       " ||");
-	fprintf(out, "%*s%-*s : %-*s distribution\n", 5, "", 2 * ends - 1, title, count_width,
-		"count");
+	fprintf(out, "%*s%-*s : %-*s %s\n", 5, "", 2 * ends - 1, title, count_width, "count",
+		width >= 10 ? "distribution" : "");
 	for (size_t b = 0; b <= last; b++) {
 		fprintf(out, "%*llu -> %-*llu : %-*llu ", ends, b ? 1ULL << b : 0, ends,
 			b < 63 ? (2ULL << b) - 1 : ~0ULL, count_width, counts[b]);

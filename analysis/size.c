@@ -142,7 +142,7 @@ const char *size__format(__u64 pages, char buf[SIZE_TEXT])
 
 size_t size__defaults(__u64 max, __u64 *out, size_t room)
 {
-	size_t n = 0, even = (room - 1) / 2, logs = room - 1 - even;
+	size_t n = 0, even = room / 2, logs = room - 1 - even;
 
 	if (max < room) {
 		for (__u64 x = 0; x <= max; x++)
