@@ -20,7 +20,6 @@ enum {
 	MAX_CHUNKS = 1 << 20,
 };
 
-
 /* A bio as both kinds of program see it. */
 struct bio_view {
 	void *ctx; /* the tracepoint's: its first word is the bio's address, as a plain number */
@@ -41,7 +40,7 @@ static __always_inline __u32 dev__make(int major, int minor)
 __global int disk__id(__u32 dev)
 {
 	__u64 key = HV_DISK_USED | dev;
-	__u32 at = hash32(key);
+	__u32 at = hv_hash32(key);
 
 	for (int i = 0; i < HV_PROBES; i++) {
 		__u32 id = (at + i) % PE_MAX_DISKS;
@@ -69,7 +68,7 @@ struct walk {
 	__u32 seg_left;
 	__u32 skip; /* bytes of the next segment to leave out */
 	__u32 left;
-	__u32 cover;	   /* bytes of the disk page met in earlier chunks */
+	__u32 cover; /* bytes of the disk page met in earlier chunks */
 	__u32 vm;
 	__u32 write;
 	__u32 fills, evictions, frameless, partials, events, other;
@@ -168,14 +167,12 @@ static __always_inline __u32 min32(__u32 a, __u32 b)
 }
 
 /* One chunk. 1 when the bio is done. */
-__global int walk__step(struct walk *w)
+static __always_inline int walk__step(struct walk *w)
 {
 	__u32 chunk, in_page;
 	__u64 page, frame;
 	bool other;
 
-	if (!w)
-		return 1;
 	if (!w->left || (!w->seg_left && !walk__load_segment(w)))
 		return 1;
 	in_page = PAGE_BYTES - (w->pos & (PAGE_BYTES - 1));
@@ -199,39 +196,48 @@ __global int walk__step(struct walk *w)
 	return !w->left;
 }
 
+__global int walk__next(struct walk *w)
+{
+	return w ? walk__step(w) : 1;
+}
+
 static long walk__loop(__u32 i, void *ctx)
 {
-	return walk__step(ctx) != 0;
+	return walk__next(ctx) != 0;
 }
 
 /* -------------------------------------------------------------- latency */
 
 static __always_inline __u32 inflight_set(__u64 bio)
 {
-	return hash32(bio) % HV_INFLIGHT;
+	return hv_hash32(bio) % HV_INFLIGHT;
 }
 
 /* Remember a bio until it completes: for its latency, and its pages if it fails. */
 static __always_inline void inflight__enter(const struct bio_view *b, struct walk *w, __u64 page,
 					    __u32 count, bool timed)
 {
-	struct hv_inflight *f, *oldest;
+	struct hv_inflight *set, *f, *oldest, *into = NULL;
 	__u64 bio = 0;
-	__u32 set;
 
 	bpf_probe_read_kernel(&bio, sizeof(bio), b->ctx);
-	set = inflight_set(bio);
-	oldest = &shared.inflight[set][0];
+	set = shared.inflight[inflight_set(bio)];
+	oldest = set;
 	for (int i = 0; i < HV_INFLIGHT_WAY; i++) {
-		f = &shared.inflight[set][i];
-		if (!f->bio)
-			goto take;
+		f = &set[i];
+		/* The same address again: its last completion was not seen. */
+		if (!f->bio || f->bio == bio)
+			into = f;
+		if (f->bio == bio)
+			break;
 		if (f->start < oldest->start)
 			oldest = f;
 	}
-	f = oldest;
-	lost(lost_latency);
-take:
+	if (!into || into->bio)
+		lost(lost_latency);
+	else
+		__sync_fetch_and_add(&shared.nr_inflight, 1);
+	f = into ? into : oldest;
 	f->bio = bio;
 	f->start = walk__now(w);
 	f->page = page;
@@ -301,6 +307,8 @@ static __always_inline void inflight__complete(__u64 bio, bool failed)
 {
 	__u32 set = inflight_set(bio);
 
+	if (!*(volatile __u64 *)&shared.nr_inflight)
+		return;
 	for (int i = 0; i < HV_INFLIGHT_WAY; i++) {
 		struct hv_inflight *f = &shared.inflight[set][i];
 		struct hv_inflight done;
@@ -309,6 +317,7 @@ static __always_inline void inflight__complete(__u64 bio, bool failed)
 			continue;
 		done = *f;
 		f->bio = 0;
+		__sync_fetch_and_sub(&shared.nr_inflight, 1);
 		inflight__finish(&done, failed);
 		return;
 	}
@@ -410,7 +419,7 @@ static __always_inline int block__transfer(struct bio_view *b, __u32 vm, __u64 d
 	};
 	struct vm_counters *c = vm_counters__of(vm);
 	__u64 first = w.disk | (b->pos >> PAGE_SHIFT_4K & HV_FRAME_MASK);
-	bool timed = sampled(first, SPACE_DISK);
+	bool timed;
 
 	/* A bio of one page, the usual one of a random load, needs no loop. */
 	if (!walk__step(&w))
@@ -421,6 +430,8 @@ static __always_inline int block__transfer(struct bio_view *b, __u32 vm, __u64 d
 		return 0; /* page cache or swap: not the VM's own I/O */
 	if (c)
 		walk__count(&w, c);
+	/* A bio is timed for its first page, so that long ones are not timed more often. */
+	timed = w.fills == 1 ? w.sampled : sampled(first, SPACE_DISK);
 	if (timed || w.sampled)
 		inflight__enter(b, &w, first, (b->size + PAGE_BYTES - 1) >> PAGE_SHIFT_4K, timed);
 	return 0;

@@ -4,8 +4,8 @@
 #define HVTRACE_KVM_BPF_H
 
 enum {
-	PF_MEMALLOC_FLAG = 0x800,	/* sched.h: reclaim or compaction is at work */
-	MAX_UNMAP_PAGES = 1 << 23,	/* bpf_loop's bound: 32 GiB a call */
+	PF_MEMALLOC_FLAG = 0x800,  /* sched.h: reclaim or compaction is at work */
+	MAX_UNMAP_PAGES = 1 << 23, /* bpf_loop's bound: 32 GiB a call */
 };
 
 struct vma_backing {
@@ -36,7 +36,8 @@ static __always_inline __u64 hva__frame(__u32 vm, __u64 hva)
 	region = file__region(vm, b.mapping);
 	if (region >= HV_REGION_OTHER)
 		return page & HV_INDEX_MASK; /* private mapping of a file: copies are anonymous */
-	return (__u64)region << PE_FRAME_REGION_SHIFT | ((page - b.start + b.pgoff) & HV_INDEX_MASK);
+	return (__u64)region << PE_FRAME_REGION_SHIFT |
+	       ((page - b.start + b.pgoff) & HV_INDEX_MASK);
 }
 
 static __always_inline bool kvm_slot__is(const struct hv_kvm_slot *s, __u64 base, __u64 npages,
@@ -201,7 +202,7 @@ static __always_inline void unmap__range(__u32 vm, struct vm_counters *c, __u64 
 
 static __always_inline struct hv_unmapped *unmapped__of(__u64 thread)
 {
-	return &shared.unmapped[hash32(thread) % HV_UNMAPPED];
+	return &shared.unmapped[hv_hash32(thread) % HV_UNMAPPED];
 }
 
 /* Reclaim takes a page from the guest; if it then writes it, paging__write() asks whose it was. */

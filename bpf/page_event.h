@@ -16,7 +16,7 @@
 #define PAGE_BYTES 4096ULL
 #define SECTORS_PER_PAGE 8
 
-#define PE_MAX_VMS   256
+#define PE_MAX_VMS 256
 #define PE_MAX_DISKS 1024
 /* Address spaces (memfd, hugetlbfs) that back guest memory, over all VMs. */
 #define PE_MAX_FILES 2048

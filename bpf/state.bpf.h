@@ -4,9 +4,8 @@
 #define HVTRACE_STATE_BPF_H
 
 /* Set by the loader. */
-const volatile bool only_pids = false;	 /* do not notice VMs by their KVM events */
-const volatile __u32 frame_mask = 0;	 /* buckets of the frame map, minus 1 */
-const volatile __u32 wakeup_bytes = 0;	 /* wake userspace when so much waits */
+const volatile bool only_pids = false; /* do not notice VMs by their KVM events */
+const volatile __u32 wakeup_bytes = 0; /* wake userspace when so much waits */
 
 struct hv_shared shared;
 
@@ -63,16 +62,11 @@ static __always_inline struct vm_counters *vm_counters__of(__u32 vm)
 
 /* ------------------------------------------------------------------ VMs */
 
-static __always_inline __u32 hash32(__u64 x)
-{
-	return (x * 0x9e3779b97f4a7c15ULL) >> 32;
-}
-
 /* Slot of a process in the index, or a negative value. A start of 0 in the
  * slot means "asked for by pid": it becomes that of the process now seen. */
 __global int vm__find(__u32 tgid, __u64 start)
 {
-	__u32 at = hash32(tgid);
+	__u32 at = hv_hash32(tgid);
 
 	for (int i = 0; i < HV_PROBES; i++) {
 		struct hv_vm_index *slot = &shared.index[(at + i) % HV_VM_INDEX];
@@ -106,7 +100,7 @@ static __always_inline int vm__take_id(void)
 /* Enter a process: the slow path, once a VM. */
 __global int vm__enter(__u32 tgid, __u64 start)
 {
-	__u32 at = hash32(tgid);
+	__u32 at = hv_hash32(tgid);
 	int vm = vm__take_id();
 
 	if (vm < 0) {
@@ -147,7 +141,7 @@ static __always_inline int vm__noticed(struct task_struct *task)
 
 static __always_inline struct hv_frame_bucket *frame_bucket(__u32 hash)
 {
-	__u32 i = hash & frame_mask;
+	__u32 i = hash & *(volatile __u64 *)&shared.frame_mask;
 
 	return bpf_map_lookup_elem(&frames, &i);
 }
@@ -181,7 +175,8 @@ static __always_inline bool bucket__insert(struct hv_frame_bucket *b, __u64 key,
 	for (int i = 0; i < HV_FRAME_WAY; i++) {
 		__u64 was = b->slot[i].key;
 
-		if (b->slot[i].page || __sync_val_compare_and_swap(&b->slot[i].key, was, key) != was)
+		if (b->slot[i].page ||
+		    __sync_val_compare_and_swap(&b->slot[i].key, was, key) != was)
 			continue;
 		b->slot[i].page = value;
 		return true;
@@ -201,7 +196,7 @@ static __always_inline bool bucket__insert(struct hv_frame_bucket *b, __u64 key,
  */
 __global __u64 frame__swap(__u64 key, __u64 value)
 {
-	__u32 h = hash32(key), h2 = h * 0x85ebca6b ^ h >> 15;
+	__u32 h = hv_hash32(key), h2 = hv_hash_second(h);
 	struct hv_frame_bucket *a = frame_bucket(h), *b = frame_bucket(h2), *into;
 	__u64 old = 0;
 
@@ -220,14 +215,14 @@ __global __u64 frame__swap(__u64 key, __u64 value)
 
 /* ---------------------------------------------------------------- files */
 
-#define TMPFS_MAGIC	0x01021994
+#define TMPFS_MAGIC 0x01021994
 #define HUGETLBFS_MAGIC 0x958458f6
 
 __global int file__enter(__u32 vm, __u64 mapping)
 {
 	struct inode *host = BPF_CORE_READ((struct address_space *)mapping, host);
 	__u64 magic = BPF_CORE_READ(host, i_sb, s_magic);
-	__u32 at = hash32(mapping);
+	__u32 at = hv_hash32(mapping);
 
 	for (int i = 0; i < HV_PROBES; i++) {
 		struct hv_file *f = &shared.files[(at + i) % PE_MAX_FILES];
@@ -253,7 +248,7 @@ __global int file__enter(__u32 vm, __u64 mapping)
 
 static __always_inline struct hv_file *file__find(__u64 mapping)
 {
-	__u32 at = hash32(mapping);
+	__u32 at = hv_hash32(mapping);
 
 	for (int i = 0; i < HV_PROBES; i++) {
 		struct hv_file *f = &shared.files[(at + i) % PE_MAX_FILES];
@@ -276,12 +271,12 @@ __global int file__region(__u32 vm, __u64 mapping)
 
 /* --------------------------------------------------------------- frames */
 
-#define MAPPING_ANON  1
+#define MAPPING_ANON 1
 #define MAPPING_FLAGS 3
 
 /* Index of a page in its file or address space, tail pages of old hugetlb included. */
-static __always_inline __u64 page__index(const struct page_words *head, __u64 head_page,
-					 __u64 page, bool hugetlb)
+static __always_inline __u64 page__index(const struct page_words *head, __u64 head_page, __u64 page,
+					 bool hugetlb)
 {
 	__u64 index = page_words__index(head);
 

@@ -11,23 +11,34 @@
 
 #include "page_event.h"
 
-#define HV_PROBES	16 /* slots looked at before a table counts as full */
-#define HV_VM_INDEX	1024
-#define HV_INFLIGHT	4096 /* sets */
+#define HV_PROBES 16 /* slots looked at before a table counts as full */
+#define HV_VM_INDEX 1024
+#define HV_INFLIGHT 4096 /* sets */
 #define HV_INFLIGHT_WAY 4
-#define HV_FRAME_WAY	4
+#define HV_FRAME_WAY 4
 #define HV_STAGE_EVENTS 127 /* one less than a power of two: the verifier bounds it by bits */
-#define HV_TOMBSTONE	0xffffffffU
+#define HV_TOMBSTONE 0xffffffffU
 
-#define HV_REGION_ANON	0
-#define HV_REGION_MAX	0x7d
+#define HV_REGION_ANON 0
+#define HV_REGION_MAX 0x7d
 #define HV_REGION_OTHER 0x7e /* page cache of some other file: not guest memory */
-#define HV_REGION_NONE	0x7f /* not in the tables (they are full) */
+#define HV_REGION_NONE 0x7f  /* not in the tables (they are full) */
 #define HV_REGION_IMAGE 0xffULL
-#define HV_FRAME_MASK	((1ULL << 48) - 1)
-#define HV_INDEX_MASK	((1ULL << PE_FRAME_REGION_SHIFT) - 1)
+#define HV_FRAME_MASK ((1ULL << 48) - 1)
+#define HV_INDEX_MASK ((1ULL << PE_FRAME_REGION_SHIFT) - 1)
 /* In a frame map key: the entry says "paged out", not which disk page the frame holds. */
 #define HV_KEY_MEM (1ULL << 47)
+
+static inline __u32 hv_hash32(__u64 x)
+{
+	return (x * 0x9e3779b97f4a7c15ULL) >> 32;
+}
+
+/* The two buckets of a frame map key are these, masked. */
+static inline __u32 hv_hash_second(__u32 h)
+{
+	return h * 0x85ebca6b ^ h >> 15;
+}
 
 /* Process -> VM. 16 bytes, four to a cache line. start tells a reused pid. */
 struct hv_vm_index {
@@ -40,8 +51,8 @@ struct hv_vm_index {
 struct hv_kvm_slot {
 	__u64 base_gfn;
 	__u64 npages;
-	__u64 hva;	/* bytes; 0 = free */
-	__u64 frame;	/* of its first page: region << 40 | index */
+	__u64 hva;   /* bytes; 0 = free */
+	__u64 frame; /* of its first page: region << 40 | index */
 };
 
 struct hv_vm {
@@ -56,7 +67,7 @@ struct hv_vm {
 struct hv_disk {
 	__u64 key; /* HV_DISK_USED | dev_t, or HV_DISK_IMAGE | hash of (dev, inode) */
 };
-#define HV_DISK_USED  (1ULL << 62)
+#define HV_DISK_USED (1ULL << 62)
 #define HV_DISK_IMAGE (1ULL << 63)
 
 /* Address space of a file -> VM and region. */
@@ -64,7 +75,7 @@ struct hv_file {
 	__u64 mapping; /* kernel address; 0 free, 1 freed */
 	__u16 vm;
 	__u8 region;
-	__u8 ready; /* written last */
+	__u8 ready;    /* written last */
 	__u32 hugetlb; /* index counts huge pages of 2^hugetlb pages (before 6.7) */
 };
 
@@ -98,11 +109,15 @@ struct hv_unmapped {
 
 /* Losses and switches. Each counter is added to atomically, and seldom. */
 struct hv_shared {
-	__u64 threshold; /* sampling: pe_hash() at or under it */
+	__u64 threshold;  /* sampling: pe_hash() at or under it */
+	__u64 frame_mask; /* buckets of the frame map in use, minus 1 */
 	__u64 lost_frames;
 	__u64 lost_latency;
 	__u64 lost_vms;
 	__u64 truncated;
+	__u64 pad[2];
+	__u64 nr_inflight; /* bios waited for; a cache line of its own */
+	__u64 pad2[7];
 	struct hv_vm_index index[HV_VM_INDEX];
 	struct hv_vm vms[PE_MAX_VMS];
 	struct hv_disk disks[PE_MAX_DISKS];

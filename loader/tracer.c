@@ -223,6 +223,7 @@ int tracer__drain(struct tracer *t, tracer_event_fn fn, void *ctx)
 void tracer__set_threshold(struct tracer *t, __u64 threshold)
 {
 	__atomic_store_n(&t->shared->threshold, threshold, __ATOMIC_RELAXED);
+	tracer__thin_frames(t, threshold);
 }
 
 /* --------------------------------------------------------------- counts */

@@ -38,13 +38,14 @@ struct tracer {
 	struct hv_shared *shared;
 	struct hv_frame_bucket *frames;
 	size_t nr_buckets;
+	__u64 thinned_for; /* threshold that the frame map was last fitted to */
 	struct hv_stage *stages;
 	int nr_cpus;
 	struct ring_buffer *ring;
 	int flush_fd;
 	struct merge *merge;
-	__u64 until;	  /* events before this are handed over */
-	__u64 lost_merge; /* events for which there was no memory */
+	__u64 until;	   /* events before this are handed over */
+	__u64 lost_merge;  /* events for which there was no memory */
 	__u64 checked_kvm; /* ns: when kvm was last looked for */
 	struct bpf_link *links[16];
 	size_t nr_links;
@@ -73,6 +74,11 @@ void tracer__check_waiting(struct tracer *t);
 int tracer__attach_cache(struct tracer *t);
 void tracer__close_sources(struct tracer *t);
 int tracer__map_fd(const struct tracer *t, const char *name);
+
+/* tracer_frames.c */
+void tracer__forget_frames(struct tracer *t, __u32 vm);
+/* Fewer pages are sampled: drop the others, and keep the rest on less memory. */
+void tracer__thin_frames(struct tracer *t, __u64 threshold);
 
 /* tracer_vms.c */
 int tracer__enter_pids(struct tracer *t);

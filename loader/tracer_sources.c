@@ -12,8 +12,8 @@
 #include "hvtrace.skel.h"
 
 #define DEFAULT_FRAMES (1ULL << 20)
-#define DEFAULT_RING   (8u << 20)
-#define CHECK_KVM_NS   500000000ULL
+#define DEFAULT_RING (8u << 20)
+#define CHECK_KVM_NS 500000000ULL
 
 /* A tracepoint and the programs for it. One of a source's `either` will do. */
 static const struct program {
@@ -137,7 +137,8 @@ static void choose_programs(const struct tracer *t, struct hvtrace_bpf *skel,
 {
 	struct bpf_program *p;
 
-	bpf_object__for_each_program(p, skel->obj) bpf_program__set_autoload(p, false);
+	bpf_object__for_each_program(p, skel->obj)
+		bpf_program__set_autoload(p, false);
 	if (!kvm_only)
 		bpf_program__set_autoload(skel->progs.flush, true);
 	for (size_t i = 0; i < NR_PROGRAMS; i++) {
@@ -180,10 +181,11 @@ static int size_maps(struct tracer *t, struct hvtrace_bpf *skel)
 	if (t->nr_cpus <= 0)
 		return -EINVAL;
 	skel->rodata->only_pids = t->opts.only_pids;
-	skel->rodata->frame_mask = t->nr_buckets - 1;
 	skel->rodata->wakeup_bytes = ring / 4;
 	skel->rodata->hugetlb_index_scaled = hugetlb_index_is_scaled();
+	t->thinned_for = t->opts.threshold;
 	skel->bss->shared.threshold = t->opts.threshold;
+	skel->bss->shared.frame_mask = t->nr_buckets - 1;
 	if (bpf_map__set_max_entries(skel->maps.frames, t->nr_buckets) ||
 	    bpf_map__set_max_entries(skel->maps.stages, t->nr_cpus) ||
 	    bpf_map__set_max_entries(skel->maps.ring, ring))
@@ -424,6 +426,7 @@ size_t tracer__kernel_bytes(const struct tracer *t)
 	struct bpf_map *map;
 	size_t bytes = 0;
 
-	bpf_object__for_each_map(map, t->skel->obj) bytes += map_bytes(bpf_map__fd(map));
+	bpf_object__for_each_map(map, t->skel->obj)
+		bytes += map_bytes(bpf_map__fd(map));
 	return bytes;
 }

@@ -12,12 +12,7 @@
 #include <unistd.h>
 
 #define SCAN_IMAGES_NS 1000000000ULL
-#define IMAGE_MIN      (1u << 20) /* smaller files are logs and the like, not images */
-
-static __u32 hash32(__u64 x)
-{
-	return (x * 0x9e3779b97f4a7c15ULL) >> 32;
-}
+#define IMAGE_MIN (1u << 20) /* smaller files are logs and the like, not images */
 
 static int pidfd_open(pid_t pid)
 {
@@ -42,7 +37,7 @@ static int take_vm_id(struct hv_shared *s)
  * that first sees it fills in its start time. */
 static int enter_pid(struct tracer *t, pid_t pid)
 {
-	__u32 at = hash32((__u32)pid);
+	__u32 at = hv_hash32((__u32)pid);
 	int vm = take_vm_id(t->shared);
 
 	for (int i = 0; vm >= 0 && i < HV_PROBES; i++) {
@@ -92,7 +87,7 @@ struct image_scan {
 static int image_disk(struct tracer *t, const struct vm_image *image)
 {
 	__u64 key = HV_DISK_IMAGE | ((image->dev << 32 ^ image->ino) & ~(3ULL << 62));
-	__u32 at = hash32(key);
+	__u32 at = hv_hash32(key);
 
 	for (int i = 0; i < HV_PROBES; i++) {
 		__u32 id = (at + i) % PE_MAX_DISKS;
@@ -229,18 +224,6 @@ static void forget_index(struct hv_shared *s, __u32 vm)
 	}
 }
 
-static void forget_frames(struct tracer *t, __u32 vm)
-{
-	for (size_t i = 0; i < t->nr_buckets; i++) {
-		for (int j = 0; j < HV_FRAME_WAY; j++) {
-			struct hv_frame_slot *slot = &t->frames[i].slot[j];
-
-			if (slot->key >> 48 == vm)
-				__atomic_store_n(&slot->page, 0, __ATOMIC_RELAXED);
-		}
-	}
-}
-
 static void forget_images(struct tracer *t, __u32 vm)
 {
 	int fd = tracer__map_fd(t, "images");
@@ -272,7 +255,7 @@ static void free_vm(struct tracer *t, struct vm_entry *v)
 	__u32 vm = v->pub.id;
 
 	forget_index(s, vm);
-	forget_frames(t, vm);
+	tracer__forget_frames(t, vm);
 	forget_images(t, vm);
 	forget_counters(t, vm);
 	for (int i = 0; i < PE_MAX_FILES; i++) {
@@ -284,8 +267,10 @@ static void free_vm(struct tracer *t, struct vm_entry *v)
 	for (size_t i = 0; i < HV_INFLIGHT * HV_INFLIGHT_WAY; i++) {
 		struct hv_inflight *f = &s->inflight[0][0] + i;
 
-		if (f->bio && f->vm == vm)
-			f->bio = 0;
+		if (!f->bio || f->vm != vm)
+			continue;
+		f->bio = 0;
+		__atomic_fetch_sub(&s->nr_inflight, 1, __ATOMIC_RELAXED);
 	}
 	memset(s->vms[vm].slots, 0, sizeof(s->vms[vm].slots));
 	s->vms[vm].nr_files = s->vms[vm].kvm = 0;
