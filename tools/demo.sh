@@ -136,7 +136,7 @@ show_comparison()
 {
 	[ -s "$out/true.csv" ] || return
 	echo
-	echo "Miss ratio of the VM with so much more memory, true (simulated) and measured:"
+	printf "%b\n" "Miss ratio with so much more memory, true (simulated) and measured (on straight lines\nbetween the points of the curve):"
 	echo "        added        true    measured  difference"
 	compare || say "nothing was measured: see $out/load.txt"
 }
@@ -163,7 +163,7 @@ rm -f "$out"/*
 devices__add_loop 160 || devices__add_zram 160 || die "neither a loop nor a zram device can be made"
 
 start_load
-say "hvtrace live ${choice[*]} -d $seconds --csv $out"
+say "hvtrace live ${choice[*]:+${choice[*]} }-d $seconds --csv $out"
 "$build/hvtrace" live "${choice[@]}" -d "$seconds" --csv "$out" 2> >(tee "$out/notes.txt" >&2) ||
 	die "hvtrace failed; hvtrace doctor may tell why"
 [ ! -s "$out/pid" ] || kill "$load"
