@@ -32,6 +32,9 @@ struct engine {
 	int drops_left;
 };
 
+/* The lowest rate is 2^-32: below it, numbers of pages and events would not fit into 64 bits. */
+#define MIN_THRESHOLD ((1ULL << 32) - 1)
+
 static double rate_of(__u64 threshold)
 {
 	return ((double)threshold + 1) / 18446744073709551616.0; /* 2^64 */
@@ -43,6 +46,10 @@ struct engine *engine__new(const struct engine_opts *opts)
 	struct engine *e;
 
 	memcpy(&o, opts, opts->sz < sizeof(o) ? opts->sz : sizeof(o));
+	if (o.threshold < MIN_THRESHOLD) {
+		errno = EINVAL;
+		return NULL;
+	}
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return NULL;
@@ -295,9 +302,9 @@ int engine__set_threshold(struct engine *e, __u64 threshold)
 {
 	int shift = 0;
 
-	while (shift < 64 && e->threshold >> shift > threshold)
+	while (shift < 32 && e->threshold >> shift > threshold)
 		shift++;
-	if (shift == 64 || e->threshold >> shift != threshold)
+	if (threshold < MIN_THRESHOLD || e->threshold >> shift != threshold)
 		return -EINVAL;
 	for (int i = 0; shift && i < PE_MAX_VMS * PAGE_SPACES; i++) {
 		struct tracked_space *s = e->spaces[i / PAGE_SPACES][i % PAGE_SPACES];
@@ -320,9 +327,14 @@ static const struct tracked_space *find(const struct engine *e, __u16 vm, enum p
 	return vm < PE_MAX_VMS && (unsigned int)space < PAGE_SPACES ? e->spaces[vm][space] : NULL;
 }
 
+static __u64 whole(double v)
+{
+	return v < 0x1p63 ? v : 1ULL << 63;
+}
+
 static __u64 scaled(const struct engine *e, double units)
 {
-	return llround(units * e->unit);
+	return whole(round(units * e->unit));
 }
 
 bool engine__counts(const struct engine *e, __u16 vm, enum page_space space,
@@ -380,7 +392,7 @@ __u64 engine__max_distance(const struct engine *e, __u16 vm, enum page_space spa
 	ghosts = exclusive_stack__ghosts(s->stack) + 1;
 	if (unseen > ghosts)
 		unseen = ghosts;
-	return ceil((refault > unseen ? refault : unseen) / rate_of(e->threshold));
+	return whole(ceil((refault > unseen ? refault : unseen) / rate_of(e->threshold)));
 }
 
 __u64 engine__reuse(const struct engine *e, __u16 vm, enum page_space space, __u64 lo, __u64 hi)

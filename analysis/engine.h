@@ -18,7 +18,7 @@ struct engine;
 struct engine_opts {
 	size_t sz;	  /* sizeof(struct engine_opts) */
 	__u64 max_pages;  /* pages tracked per engine, all VMs together; 0 = no bound but memory */
-	__u64 threshold;  /* sampling threshold the events were taken with */
+	__u64 threshold;  /* sampling threshold of the events: 2^32 - 1 or more, or EINVAL */
 	size_t max_bytes; /* memory for pages and stacks; 0 = no bound */
 };
 
@@ -30,7 +30,8 @@ void engine__free(struct engine *e);
  * else; -EINVAL: no such VM or kind. The engine stays usable. */
 int engine__apply(struct engine *e, const struct page_event *events, size_t n);
 /* Lower the sampling threshold: pages above it are dropped, counts stay unbiased. -EINVAL: it is
- * not the present one shifted right, i.e. the rate is not halved a whole number of times. */
+ * not the present one shifted right, i.e. the rate is not halved a whole number of times, or it is
+ * below 2^32 - 1. */
 int engine__set_threshold(struct engine *e, __u64 threshold);
 /* Forget a VM (its id may be given to another). */
 void engine__forget(struct engine *e, __u16 vm);

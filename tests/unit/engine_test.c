@@ -349,7 +349,13 @@ static void test_threshold_values(void **state)
 	assert_int_equal(engine__set_threshold(e, HALF), 0);
 	assert_int_equal(engine__set_threshold(e, HALF >> 3), 0);
 	assert_int_equal(engine__set_threshold(e, HALF), -EINVAL);
+	assert_int_equal(engine__set_threshold(e, PE_SAMPLE_ALL >> 33), -EINVAL);
+	assert_int_equal(engine__set_threshold(e, 0), -EINVAL);
+	assert_int_equal(engine__set_threshold(e, PE_SAMPLE_ALL >> 32), 0);
 	engine__free(e);
+	errno = 0;
+	assert_null(engine__new(&(struct engine_opts){.sz = sizeof(struct engine_opts)}));
+	assert_int_equal(errno, EINVAL);
 }
 
 /* Events of pages above the threshold are none; the others stand for them, too. */
