@@ -29,6 +29,13 @@ static int lines_of(const char *s)
 	return n;
 }
 
+/* The drawing was looked at. */
+static void drop(void)
+{
+	free(text);
+	text = NULL;
+}
+
 /* Columns of the widest line: UTF-8 continuation bytes take none. */
 static int width_of(const char *s)
 {
@@ -65,7 +72,7 @@ static void test_log2(void **state)
 		"         2 -> 3          : 0        |                                        |\n"
 		"         4 -> 7          : 20       |********************                    |\n"
 		"         8 -> 15         : 40       |****************************************|\n");
-	free(text);
+	drop();
 }
 
 static void test_log2_extremes(void **state)
@@ -76,14 +83,14 @@ static void test_log2_extremes(void **state)
 	chart__log2(out, "nothing", counts, REPORT_BUCKETS);
 	end(out, 1);
 	assert_non_null(strstr(text, "nothing counted"));
-	free(text);
+	drop();
 	counts[63] = ~0ULL;
 	counts[0] = 1;
 	out = begin();
 	chart__log2(out, "distance (pages)", counts, REPORT_BUCKETS);
 	end(out, 65);
 	assert_non_null(strstr(text, "9223372036854775808 -> 18446744073709551615"));
-	free(text);
+	drop();
 }
 
 static void test_latency(void **state)
@@ -100,7 +107,7 @@ static void test_latency(void **state)
 	assert_non_null(strstr(text, "         0 -> 1          : 1 "));
 	assert_non_null(strstr(text, "       128 -> 255        : 16 "));
 	assert_non_null(strstr(text, "       256 -> 511        : 3 "));
-	free(text);
+	drop();
 }
 
 static void test_reuse(void **state)
@@ -113,7 +120,7 @@ static void test_reuse(void **state)
 	end(out, 6);
 	assert_non_null(strstr(text, "         8 -> 15         : 5 "));
 	assert_non_null(strstr(text, "first time: 7, eviction not seen: 8"));
-	free(text);
+	drop();
 }
 
 /* Flat at 1 up to the middle, then flat at 0. */
@@ -155,7 +162,7 @@ static void test_curve_ascii(void **state)
 	assert_non_null(strstr(line(19), " 2GiB\n"));
 	for (const char *s = text; *s; s++)
 		assert_true(*s > 0);
-	free(text);
+	drop();
 }
 
 static void test_curve_utf8(void **state)
@@ -168,7 +175,7 @@ static void test_curve_utf8(void **state)
 	assert_int_equal(strncmp(line(1), " 1.00 \xe2\x94\x82\xe2\xa0\x89\xe2\xa0\x89", 15), 0);
 	/* The lowest dots, and every other one of the band above them. */
 	assert_non_null(strstr(line(17), "\xe2\xa3\x85"));
-	free(text);
+	drop();
 }
 
 static void test_curve_without(void **state)
@@ -181,7 +188,7 @@ static void test_curve_without(void **state)
 		chart__curve(out, n == 2 ? none : step, n, true);
 		end(out, 1);
 		assert_non_null(strstr(text, "no curve"));
-		free(text);
+		drop();
 	}
 }
 
@@ -197,7 +204,7 @@ static void test_curve_range(void **state)
 
 	chart__curve(out, odd, 3, true);
 	end(out, 20);
-	free(text);
+	drop();
 }
 
 static void test_utf8(void **state)

@@ -296,7 +296,7 @@ static void test_folder(void **state)
 	static const char *const names[] = {"events.csv", "reuse.csv", "latency.csv", "curve.csv",
 					    "curve.gp"};
 	struct vm_report *r[2] = {make_report("one"), make_report(nasty)};
-	struct export_fault fault;
+	struct export_fault fault = {0};
 	struct stat st;
 
 	/* Made if it is missing, written over if it is there. */
@@ -314,7 +314,7 @@ static void test_folder(void **state)
 static void test_folder_faults(void **state)
 {
 	struct vm_report *r = make_report("one");
-	struct export_fault fault;
+	struct export_fault fault = {0};
 
 	assert_int_equal(export__folder(path_in("no", "parent"), &r, 1, &fault), -ENOENT);
 	assert_string_equal(fault.path, path_in("no", "parent"));
@@ -347,7 +347,7 @@ static void test_full_early(void **state)
 static void test_gnuplot(void **state)
 {
 	struct vm_report *r[3] = {make_report("one"), make_report(nasty), make_report("$x")};
-	struct export_fault fault;
+	struct export_fault fault = {0};
 	char command[256], line[512];
 	bool svg = false, two = false;
 	FILE *f;
