@@ -68,9 +68,18 @@ static const char *judge(struct sampling *s, const struct sampling_load *l, doub
 	return NULL;
 }
 
+static bool window_ends(const struct sampling *s, const struct sampling_load *l, double seconds)
+{
+	if (seconds >= SAMPLING_WINDOW)
+		return true;
+	return seconds >= SAMPLING_FLOOD_WINDOW &&
+	       (l->events - s->events) / seconds > (double)SAMPLING_FLOOD * SAMPLING_BUDGET;
+}
+
 const char *sampling__update(struct sampling *s, const struct sampling_load *l)
 {
 	double seconds = l->now - s->since;
+	bool ends = window_ends(s, l, seconds);
 	const char *why = NULL;
 
 	if (!s->adaptive)
@@ -79,10 +88,10 @@ const char *sampling__update(struct sampling *s, const struct sampling_load *l)
 		why = "much guest memory";
 	else if (l->max_pages && l->tracked > l->max_pages - l->max_pages / 16 && fit(s, 2, 1))
 		why = "--max-pages is reached";
-	else if (seconds >= SAMPLING_WINDOW)
+	else if (ends)
 		why = judge(s, l, seconds);
 	/* What follows is judged under the new threshold only. */
-	if (why || seconds >= SAMPLING_WINDOW)
+	if (why || ends)
 		open_window(s, l);
 	return why;
 }

@@ -79,7 +79,7 @@ static void guest_memory(void **state)
 /* A load that follows the sampling rate comes to rest within the budget. */
 static void event_rate(void **state)
 {
-	double events = 0, per_s = 10 * SAMPLING_BUDGET;
+	double events = 0, per_s = 3.5 * SAMPLING_BUDGET;
 	struct sampling s;
 
 	sampling__init(&s, 0, 0);
@@ -93,7 +93,21 @@ static void event_rate(void **state)
 		if (l.now < SAMPLING_WINDOW - 0.01)
 			assert_int_equal(s.threshold, PE_SAMPLE_ALL);
 	}
-	assert_int_equal(sampling__one_in(s.threshold), 16);
+	assert_int_equal(sampling__one_in(s.threshold), 4);
+}
+
+/* Far too many events: the window is not waited for, but a moment is. */
+static void flood(void **state)
+{
+	double per_s = 20 * SAMPLING_BUDGET;
+	struct sampling_load l = {.now = 0.05, .events = 0.05 * per_s};
+	struct sampling s;
+
+	sampling__init(&s, 0, 0);
+	assert_null(sampling__update(&s, &l));
+	l = (struct sampling_load){.now = 0.11, .events = 0.11 * per_s};
+	assert_non_null(sampling__update(&s, &l));
+	assert_int_equal(sampling__one_in(s.threshold), 32);
 }
 
 static void drops(void **state)
