@@ -419,6 +419,7 @@ static __always_inline int block__transfer(struct bio_view *b, __u32 vm, __u64 d
 	};
 	struct vm_counters *c = vm_counters__of(vm);
 	__u64 first = w.disk | (b->pos >> PAGE_SHIFT_4K & HV_FRAME_MASK);
+	__u32 count = (b->pos % PAGE_BYTES + b->size + PAGE_BYTES - 1) >> PAGE_SHIFT_4K;
 	bool timed;
 
 	/* A bio of one page, the usual one of a random load, needs no loop. */
@@ -433,7 +434,7 @@ static __always_inline int block__transfer(struct bio_view *b, __u32 vm, __u64 d
 	/* A bio is timed for its first page, so that long ones are not timed more often. */
 	timed = w.fills == 1 ? w.sampled : sampled(first, SPACE_DISK);
 	if (timed || w.sampled)
-		inflight__enter(b, &w, first, (b->size + PAGE_BYTES - 1) >> PAGE_SHIFT_4K, timed);
+		inflight__enter(b, &w, first, count, timed);
 	return 0;
 }
 
