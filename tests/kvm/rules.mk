@@ -31,3 +31,9 @@ $(patsubst tests/%.c,$(O)/tests/%,$(wildcard tests/kvm/*_test.c)): | $(GUEST_DIR
 $(GUEST_DIR)/kvm-vm: $(GUEST_DIR)/kvm_vm.o $(GUEST_DIR)/vmm.o $(KVM_BLOB)
 	$(say) LINK $@
 	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^
+
+# The BPF programs on structures of a fake kernel.
+HANDLERS_HELP := $(GUEST_DIR)/handlers.o $(GUEST_DIR)/fake_kernel.o
+$(filter $(GUEST_DIR)/handlers_%,$(patsubst %.c,$(O)/%,$(wildcard tests/kvm/*_test.c))): \
+	$(HANDLERS_HELP)
+$(GUEST_DIR)/handlers.o: | $(O)/hvtrace.skel.h
