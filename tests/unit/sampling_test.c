@@ -167,10 +167,15 @@ static void floor_holds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_in),	    cmocka_unit_test(fixed_stays),
-		cmocka_unit_test(quiet_host_stays), cmocka_unit_test(guest_memory),
-		cmocka_unit_test(event_rate),	    cmocka_unit_test(drops),
-		cmocka_unit_test(frame_map),	    cmocka_unit_test(max_pages),
+		cmocka_unit_test(one_in),
+		cmocka_unit_test(fixed_stays),
+		cmocka_unit_test(quiet_host_stays),
+		cmocka_unit_test(guest_memory),
+		cmocka_unit_test(event_rate),
+		cmocka_unit_test(flood),
+		cmocka_unit_test(drops),
+		cmocka_unit_test(frame_map),
+		cmocka_unit_test(max_pages),
 		cmocka_unit_test(floor_holds),
 	};
 
