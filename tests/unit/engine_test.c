@@ -495,6 +495,43 @@ static void test_sampled_error(void **state)
 	check_score("1/64", &by_rate[2]);
 }
 
+/*
+ * Which pages are sampled decides how many accesses are seen of each: here pages are read 1 to 20
+ * times in a row, so that distances are all 0 and only this error is left.
+ */
+static void test_sampled_ratio(void **state)
+{
+	struct random r = {random__seed_or(1)};
+	int within = 0, rounds = 200;
+	double error = 0, off = 0;
+
+	for (int k = 0; k < rounds; k++) {
+		struct engine *e = new_engine(PE_SAMPLE_ALL >> 3, 0, 0);
+		__u64 pages = 4000, accesses = 0;
+		struct curve_point p;
+		double diff;
+
+		for (__u64 i = 0; i < pages; i++) {
+			__u64 page = pe_page(k, i), times = 1 + random__below(&r, 20);
+
+			for (__u64 n = 0; n < times; n++)
+				send(e, PAGE_FILL, page, NONE);
+			accesses += times;
+		}
+		p = point_at(e, 1000);
+		diff = fabs(curve_point__ratio(&p) - (double)pages / accesses);
+		within += diff <= p.error;
+		error += p.error;
+		off += diff;
+		engine__free(e);
+	}
+	printf("%d of %d within the error, %.4f; the difference is %.4f\n", within, rounds,
+	       error / rounds, off / rounds);
+	assert_true(within >= 0.9 * rounds);
+	/* Two standard deviations are 2.5 times the mean difference. */
+	assert_true(error < 4 * off);
+}
+
 /* The rate falls while events come. */
 static void test_threshold_falls(void **state)
 {
@@ -557,23 +594,15 @@ static void test_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nothing_seen),
-		cmocka_unit_test(test_kinds),
-		cmocka_unit_test(test_uncaptured),
-		cmocka_unit_test(test_unseen_bounds),
-		cmocka_unit_test(test_discard_disk),
-		cmocka_unit_test(test_mem_space),
-		cmocka_unit_test(test_vms_apart),
-		cmocka_unit_test(test_malformed),
-		cmocka_unit_test(test_short_options),
-		cmocka_unit_test(test_max_pages),
-		cmocka_unit_test(test_max_pages_shared),
-		cmocka_unit_test(test_no_memory),
-		cmocka_unit_test(test_threshold_values),
-		cmocka_unit_test(test_sampled_counts),
-		cmocka_unit_test(test_sampled_error),
-		cmocka_unit_test(test_threshold_falls),
-		cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_nothing_seen),	 cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_uncaptured),	 cmocka_unit_test(test_unseen_bounds),
+		cmocka_unit_test(test_discard_disk),	 cmocka_unit_test(test_mem_space),
+		cmocka_unit_test(test_vms_apart),	 cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_short_options),	 cmocka_unit_test(test_max_pages),
+		cmocka_unit_test(test_max_pages_shared), cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_threshold_values), cmocka_unit_test(test_sampled_counts),
+		cmocka_unit_test(test_sampled_error),	 cmocka_unit_test(test_sampled_ratio),
+		cmocka_unit_test(test_threshold_falls),	 cmocka_unit_test(test_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

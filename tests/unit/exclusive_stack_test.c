@@ -367,6 +367,26 @@ static void test_story(void **state)
 	arena__free(a);
 }
 
+/* Compaction at the very moment when the arrays are full, with a page that came in just then. */
+static void test_full_arrays(void **state)
+{
+	const __u64 n = 149000, slots = 1 << 18;
+	struct arena *a = arena__new(0);
+	struct stack_budget budget = {0};
+	struct exclusive_stack *s = exclusive_stack__new(a, &budget, SPACE_DISK);
+
+	for (__u64 i = 0; i < slots - 1; i++)
+		evicted(s, i % n, NONE, i < n ? STACK_UNKNOWN : STACK_GHOST);
+	filled(s, n + 1, 1, STACK_UNKNOWN);
+	evicted(s, n + 2, NONE, STACK_UNKNOWN);
+	/* This is the moment: slots were taken back, which this page's depth does not show. */
+	assert_int_equal(filled(s, n + 1, 1, STACK_RESIDENT), 1);
+	assert_int_equal(filled(s, (slots - 2) % n, 2, STACK_GHOST), 1);
+	assert_int_equal(filled(s, (slots - 1) % n, 3, STACK_GHOST), n - 1);
+	exclusive_stack__free(s);
+	arena__free(a);
+}
+
 static void test_dead(void **state)
 {
 	struct arena *a = arena__new(0);
@@ -450,10 +470,10 @@ static void test_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_story),	   cmocka_unit_test(test_dead),
-		cmocka_unit_test(test_no_memory),  cmocka_unit_test(test_small),
-		cmocka_unit_test(test_compaction), cmocka_unit_test(test_large),
-		cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_story),	    cmocka_unit_test(test_dead),
+		cmocka_unit_test(test_full_arrays), cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_small),	    cmocka_unit_test(test_compaction),
+		cmocka_unit_test(test_large),	    cmocka_unit_test(test_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
