@@ -17,7 +17,7 @@
 /* Seconds over which the load is judged: shorter bursts are the ring buffer's affair. */
 #define SAMPLING_WINDOW 1.0
 /* A flood, so many times the budget, is not waited out: this many seconds tell it from a burst. */
-#define SAMPLING_FLOOD	      4
+#define SAMPLING_FLOOD 4
 #define SAMPLING_FLOOD_WINDOW 0.1
 
 struct sampling {
