@@ -103,40 +103,47 @@ static __always_inline __u64 frame_key(__u32 vm, __u64 frame)
 	return (__u64)vm << 48 | (frame & HV_FRAME_MASK);
 }
 
-/* The frame holds `value` (1 + page, or 0) from now on; what it held is evicted. */
-static __always_inline void walk__hold(struct walk *w, __u64 frame, __u64 value)
+/* The frame holds `value` (1 + page, or 0) from now on. True, with the event to
+ * send, if a sampled page is evicted by that. */
+static __always_inline bool walk__hold(struct walk *w, __u64 frame, __u64 value,
+				       struct page_event *evicted)
 {
 	__u64 old = frame__swap(frame_key(w->vm, frame), value);
 
 	if (!old || old == value || !sampled(old - 1, SPACE_DISK))
-		return;
+		return false;
 	w->evictions++;
 	w->events++;
-	event__send(&(struct page_event){
+	*evicted = (struct page_event){
 		.time = walk__now(w),
 		.page = old - 1,
 		.frame = frame,
 		.count = 1,
 		.vm = w->vm,
 		.kind = PAGE_EVICT,
-	});
+	};
+	return true;
 }
 
 /* One disk page is done: count it and, if sampled, tell of it. */
 static __always_inline void walk__page(struct walk *w, __u64 page, __u64 frame, __u8 flags)
 {
-	bool take = sampled(page, SPACE_DISK);
+	bool take = sampled(page, SPACE_DISK), evicts = false;
+	struct page_event evicted, done;
 
 	w->fills++;
 	w->frameless += frame == PE_FRAME_NONE;
 	w->partials += !!(flags & PE_PARTIAL);
 	if (frame != PE_FRAME_NONE)
-		walk__hold(w, frame, take ? page + 1 : 0);
-	if (!take)
+		evicts = walk__hold(w, frame, take ? page + 1 : 0, &evicted);
+	if (!take) {
+		if (evicts)
+			event__send(&evicted, NULL);
 		return;
+	}
 	w->sampled++;
 	w->events++;
-	event__send(&(struct page_event){
+	done = (struct page_event){
 		.time = walk__now(w),
 		.page = page,
 		.frame = frame,
@@ -144,7 +151,11 @@ static __always_inline void walk__page(struct walk *w, __u64 page, __u64 frame, 
 		.vm = w->vm,
 		.kind = w->write ? PAGE_WRITEBACK : PAGE_FILL,
 		.flags = flags,
-	});
+	};
+	if (evicts)
+		event__send(&evicted, &done);
+	else
+		event__send(&done, NULL);
 }
 
 /* A chunk that is less than a page: the page has no frame of its own, and a
@@ -152,9 +163,11 @@ static __always_inline void walk__page(struct walk *w, __u64 page, __u64 frame, 
 static __always_inline void walk__part(struct walk *w, __u64 page, __u64 frame, __u32 chunk,
 				       bool page_ends)
 {
+	struct page_event evicted;
+
 	w->cover += chunk;
-	if (!w->write && frame != PE_FRAME_NONE)
-		walk__hold(w, frame, 0);
+	if (!w->write && frame != PE_FRAME_NONE && walk__hold(w, frame, 0, &evicted))
+		event__send(&evicted, NULL);
 	if (!page_ends && w->left != chunk)
 		return;
 	walk__page(w, page, PE_FRAME_NONE, w->cover == PAGE_BYTES ? 0 : PE_PARTIAL);
@@ -290,14 +303,16 @@ static __always_inline void inflight__finish(const struct hv_inflight *f, bool f
 	if (failed) {
 		c->io_errors++;
 		c->events++;
-		event__send(&(struct page_event){
-			.time = now,
-			.page = f->page,
-			.frame = PE_FRAME_NONE,
-			.count = f->count,
-			.vm = f->vm,
-			.kind = PAGE_DISCARD,
-		});
+		event__send(
+			&(struct page_event){
+				.time = now,
+				.page = f->page,
+				.frame = PE_FRAME_NONE,
+				.count = f->count,
+				.vm = f->vm,
+				.kind = PAGE_DISCARD,
+			},
+			NULL);
 	}
 	if (f->timed)
 		c->latency[f->write & 1][latency_bucket(now - f->start)]++;
@@ -382,14 +397,16 @@ static __always_inline int block__discard(struct bio_view *b, __u32 vm, __u64 di
 		return 0;
 	c->discards += last - first;
 	c->events++;
-	event__send(&(struct page_event){
-		.time = bpf_ktime_get_ns(),
-		.page = pe_page(disk, first & HV_FRAME_MASK),
-		.frame = PE_FRAME_NONE,
-		.count = last - first,
-		.vm = vm,
-		.kind = PAGE_DISCARD,
-	});
+	event__send(
+		&(struct page_event){
+			.time = bpf_ktime_get_ns(),
+			.page = pe_page(disk, first & HV_FRAME_MASK),
+			.frame = PE_FRAME_NONE,
+			.count = last - first,
+			.vm = vm,
+			.kind = PAGE_DISCARD,
+		},
+		NULL);
 	return 0;
 }
 

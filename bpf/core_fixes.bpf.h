@@ -8,9 +8,9 @@
  * casing in filemap.c"). BTF does not show the difference, so the loader asks uname. */
 const volatile bool hugetlb_index_scaled = false;
 
-/* The words of a struct page that matter, read in one go: of 64 bytes. */
+/* The words of a struct page that matter, read in one go: flags to index. */
 struct page_words {
-	__u64 w[8];
+	__u64 w[5];
 };
 
 static __always_inline int page_words__read(struct page_words *p, __u64 page)
@@ -20,7 +20,7 @@ static __always_inline int page_words__read(struct page_words *p, __u64 page)
 
 static __always_inline __u64 page_words__at(const struct page_words *p, __u32 offset)
 {
-	return p->w[(offset / 8) & 7];
+	return *(const __u64 *)((const char *)p->w + offset);
 }
 
 /* The first word always; since 6.18 it is a struct of its own (memdesc_flags_t). */

@@ -106,15 +106,17 @@ static __always_inline void mem__fill(__u32 vm, struct vm_counters *c, __u64 fra
 		return;
 	c->page_ins++;
 	c->events++;
-	event__send(&(struct page_event){
-		.time = bpf_ktime_get_ns(),
-		.page = frame,
-		.frame = frame,
-		.count = 1,
-		.vm = vm,
-		.kind = PAGE_FILL,
-		.space = SPACE_MEM,
-	});
+	event__send(
+		&(struct page_event){
+			.time = bpf_ktime_get_ns(),
+			.page = frame,
+			.frame = frame,
+			.count = 1,
+			.vm = vm,
+			.kind = PAGE_FILL,
+			.space = SPACE_MEM,
+		},
+		NULL);
 }
 
 /* A frame became mapped for the guest. */
@@ -165,15 +167,17 @@ static long unmap__frame(__u32 i, void *ctx)
 	if (!old || !sampled(old - 1, SPACE_DISK))
 		return 0;
 	u->evictions++;
-	event__send(&(struct page_event){
-		.time = u->time,
-		.page = old - 1,
-		.frame = frame,
-		.count = 1,
-		.vm = u->vm,
-		.kind = PAGE_EVICT,
-		.flags = PE_UNCAPTURED,
-	});
+	event__send(
+		&(struct page_event){
+			.time = u->time,
+			.page = old - 1,
+			.frame = frame,
+			.count = 1,
+			.vm = u->vm,
+			.kind = PAGE_EVICT,
+			.flags = PE_UNCAPTURED,
+		},
+		NULL);
 	return 0;
 }
 
@@ -189,15 +193,17 @@ static __always_inline void unmap__range(__u32 vm, struct vm_counters *c, __u64 
 	c->frame_discards += n;
 	c->evictions += u.evictions;
 	c->events += u.evictions + 1;
-	event__send(&(struct page_event){
-		.time = u.time,
-		.page = frame,
-		.frame = frame,
-		.count = n,
-		.vm = vm,
-		.kind = PAGE_DISCARD,
-		.space = SPACE_MEM,
-	});
+	event__send(
+		&(struct page_event){
+			.time = u.time,
+			.page = frame,
+			.frame = frame,
+			.count = n,
+			.vm = vm,
+			.kind = PAGE_DISCARD,
+			.space = SPACE_MEM,
+		},
+		NULL);
 }
 
 static __always_inline struct hv_unmapped *unmapped__of(__u64 thread)

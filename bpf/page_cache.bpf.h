@@ -44,15 +44,17 @@ static long cache__page(__u32 i, void *ctx)
 	if (!sampled(w->page + i, SPACE_DISK))
 		return 0;
 	w->events++;
-	event__send(&(struct page_event){
-		.time = w->time,
-		.page = w->page + i,
-		.frame = w->frame + i,
-		.count = 1,
-		.vm = w->vm,
-		.kind = w->kind,
-		.flags = PE_HOST_CACHE,
-	});
+	event__send(
+		&(struct page_event){
+			.time = w->time,
+			.page = w->page + i,
+			.frame = w->frame + i,
+			.count = 1,
+			.vm = w->vm,
+			.kind = w->kind,
+			.flags = PE_HOST_CACHE,
+		},
+		NULL);
 	return 0;
 }
 

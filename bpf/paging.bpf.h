@@ -87,15 +87,17 @@ static long page_out__frame(__u32 i, void *ctx)
 		return 0;
 	frame__swap(frame_key(o->vm, frame) | HV_KEY_MEM, 1);
 	o->events++;
-	event__send(&(struct page_event){
-		.time = o->time,
-		.page = frame,
-		.frame = frame,
-		.count = 1,
-		.vm = o->vm,
-		.kind = PAGE_EVICT,
-		.space = SPACE_MEM,
-	});
+	event__send(
+		&(struct page_event){
+			.time = o->time,
+			.page = frame,
+			.frame = frame,
+			.count = 1,
+			.vm = o->vm,
+			.kind = PAGE_EVICT,
+			.space = SPACE_MEM,
+		},
+		NULL);
 	return 0;
 }
 

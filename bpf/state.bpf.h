@@ -151,7 +151,7 @@ static __always_inline bool bucket__swap(struct hv_frame_bucket *b, __u64 key, _
 					 __u64 *old)
 {
 	for (int i = 0; i < HV_FRAME_WAY; i++) {
-		if (b->slot[i].key != key)
+		if ((b->slot[i].key & ~HV_KEY_SPILLED) != key)
 			continue;
 		*old = b->slot[i].page;
 		if (*old != value)
@@ -173,10 +173,10 @@ static __always_inline int bucket__free(const struct hv_frame_bucket *b)
 static __always_inline bool bucket__insert(struct hv_frame_bucket *b, __u64 key, __u64 value)
 {
 	for (int i = 0; i < HV_FRAME_WAY; i++) {
-		__u64 was = b->slot[i].key;
+		__u64 was = b->slot[i].key, now = key | (was & HV_KEY_SPILLED);
 
 		if (b->slot[i].page ||
-		    __sync_val_compare_and_swap(&b->slot[i].key, was, key) != was)
+		    __sync_val_compare_and_swap(&b->slot[i].key, was, now) != was)
 			continue;
 		b->slot[i].page = value;
 		return true;
@@ -184,11 +184,23 @@ static __always_inline bool bucket__insert(struct hv_frame_bucket *b, __u64 key,
 	return false;
 }
 
+/* A new entry goes to its first bucket while that has room to spare, else to the emptier one. */
+static __always_inline bool frame__insert(struct hv_frame_bucket *a, struct hv_frame_bucket *b,
+					  __u64 key, __u64 value)
+{
+	int room = bucket__free(a);
+
+	if ((room > 1 || room >= bucket__free(b)) && bucket__insert(a, key, value))
+		return true;
+	__sync_fetch_and_or(&a->slot[0].key, HV_KEY_SPILLED);
+	return bucket__insert(b, key, value);
+}
+
 /*
  * The frame map: which page a frame holds. Two-choice hashing into buckets of
- * one cache line: the emptier of two takes a new frame, which fills the map to
- * about 80 % before an entry must be pushed out (Azar et al., "Balanced
- * Allocations", 1994). Returns 1 + the page the frame held before, or 0.
+ * one cache line (Azar et al., "Balanced Allocations", 1994), leaning to the
+ * first: most searches touch one line, and the map fills to about 80 % before
+ * an entry must be pushed out. Returns 1 + the page the frame held before, or 0.
  *
  * No lock: an entry belongs to its frame, and a guest has one I/O at a time
  * for a frame. Only when an entry is taken over by another frame at the very
@@ -196,19 +208,24 @@ static __always_inline bool bucket__insert(struct hv_frame_bucket *b, __u64 key,
  */
 __global __u64 frame__swap(__u64 key, __u64 value)
 {
-	__u32 h = hv_hash32(key), h2 = hv_hash_second(h);
-	struct hv_frame_bucket *a = frame_bucket(h), *b = frame_bucket(h2), *into;
+	__u32 h = hv_hash32(key);
+	struct hv_frame_bucket *a = frame_bucket(h), *b;
+	bool spilled;
 	__u64 old = 0;
 
-	if (!a || !b)
-		return 0;
-	if (bucket__swap(a, key, value, &old) || bucket__swap(b, key, value, &old) || !value)
+	if (!a || bucket__swap(a, key, value, &old))
 		return old;
-	into = bucket__free(a) >= bucket__free(b) ? a : b;
-	if (bucket__insert(into, key, value))
+	spilled = a->slot[0].key & HV_KEY_SPILLED;
+	if (!spilled && !value)
 		return 0;
-	into->slot[h >> 30].key = key;
-	into->slot[h >> 30].page = value;
+	b = frame_bucket(hv_hash_second(h));
+	if (!b || (spilled && bucket__swap(b, key, value, &old)) || !value)
+		return old;
+	if (frame__insert(a, b, key, value))
+		return 0;
+	h >>= 30; /* which one: as good as at random */
+	a->slot[h].key = key | (a->slot[h].key & HV_KEY_SPILLED);
+	a->slot[h].page = value;
 	lost(lost_frames);
 	return 0;
 }
@@ -363,7 +380,16 @@ static __always_inline void event__send_alone(struct hv_stage *s, __u32 cpu,
 		__sync_fetch_and_add(&s->sent, 1);
 }
 
-__global int event__send(const struct page_event *e)
+static __always_inline void stage__add(struct hv_stage *s, const struct page_event *e)
+{
+	if (s->n < HV_STAGE_EVENTS)
+		s->events[s->n++] = *e;
+	if (s->n >= HV_STAGE_EVENTS)
+		stage__flush(s);
+}
+
+/* Send an event, and another right behind it unless that is NULL. */
+__global int event__send(const struct page_event *e, const struct page_event *next)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct hv_stage *s = bpf_map_lookup_elem(&stages, &cpu);
@@ -372,13 +398,14 @@ __global int event__send(const struct page_event *e)
 		return 0;
 	if (__sync_lock_test_and_set(&s->busy, 1)) {
 		event__send_alone(s, cpu, e);
+		if (next)
+			event__send_alone(s, cpu, next);
 		return 0;
 	}
 	s->cpu = cpu;
-	if (s->n < HV_STAGE_EVENTS)
-		s->events[s->n++] = *e;
-	if (s->n >= HV_STAGE_EVENTS)
-		stage__flush(s);
+	stage__add(s, e);
+	if (next)
+		stage__add(s, next);
 	s->busy = 0;
 	return 0;
 }

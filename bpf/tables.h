@@ -28,13 +28,26 @@
 #define HV_INDEX_MASK ((1ULL << PE_FRAME_REGION_SHIFT) - 1)
 /* In a frame map key: the entry says "paged out", not which disk page the frame holds. */
 #define HV_KEY_MEM (1ULL << 47)
+/* In the key of a bucket's first slot: some entry that belongs here is in its second
+ * bucket. Without it a search ends after one cache line. */
+#define HV_KEY_SPILLED (1ULL << 63)
 
 static inline __u32 hv_hash32(__u64 x)
 {
 	return (x * 0x9e3779b97f4a7c15ULL) >> 32;
 }
 
-/* The two buckets of a frame map key are these, masked. */
+/*
+ * The two buckets of a frame map key are these, masked. Frames of a guest are numbers in
+ * a row, which one multiplication alone leaves in clumps: a map of 2^18 entries that is
+ * half full had pushed out 1.9 % of them then, not 0.002 % as with random buckets.
+ */
+static inline __u32 hv_hash_frame(__u64 key)
+{
+	key *= 0x9e3779b97f4a7c15ULL;
+	return (key ^ key >> 32) * 0xff51afd7ed558ccdULL >> 32;
+}
+
 static inline __u32 hv_hash_second(__u32 h)
 {
 	return h * 0x85ebca6b ^ h >> 15;
@@ -148,7 +161,7 @@ struct hv_stage {
 };
 
 struct hv_frame_slot {
-	__u64 key;  /* vm << 48 | HV_KEY_MEM? | frame; 0 never used */
+	__u64 key;  /* HV_KEY_SPILLED? | vm << 48 | HV_KEY_MEM? | frame; 0 never used */
 	__u64 page; /* 1 + what it holds; 0 nothing */
 };
 

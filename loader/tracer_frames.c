@@ -10,7 +10,7 @@ void tracer__forget_frames(struct tracer *t, __u32 vm)
 		for (int j = 0; j < HV_FRAME_WAY; j++) {
 			struct hv_frame_slot *slot = &t->frames[i].slot[j];
 
-			if (slot->key >> 48 == vm)
+			if ((slot->key & ~HV_KEY_SPILLED) >> 48 == vm)
 				__atomic_store_n(&slot->page, 0, __ATOMIC_RELAXED);
 		}
 	}
@@ -26,7 +26,7 @@ static bool still_sampled(const struct hv_frame_slot *slot, __u64 threshold)
 static bool bucket__has(const struct hv_frame_bucket *b, __u64 key)
 {
 	for (int j = 0; j < HV_FRAME_WAY; j++) {
-		if (b->slot[j].key == key)
+		if ((b->slot[j].key & ~HV_KEY_SPILLED) == key)
 			return true;
 	}
 	return false;
@@ -35,10 +35,10 @@ static bool bucket__has(const struct hv_frame_bucket *b, __u64 key)
 static bool bucket__insert(struct hv_frame_bucket *b, __u64 key, __u64 page)
 {
 	for (int j = 0; j < HV_FRAME_WAY; j++) {
-		__u64 was = b->slot[j].key;
+		__u64 was = b->slot[j].key, now = key | (was & HV_KEY_SPILLED);
 
 		if (b->slot[j].page ||
-		    !__atomic_compare_exchange_n(&b->slot[j].key, &was, key, false,
+		    !__atomic_compare_exchange_n(&b->slot[j].key, &was, now, false,
 						 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 			continue;
 		__atomic_store_n(&b->slot[j].page, page, __ATOMIC_RELEASE);
@@ -51,17 +51,22 @@ static bool bucket__insert(struct hv_frame_bucket *b, __u64 key, __u64 page)
  * faster has put the frame's newer page there already. */
 static void move_entry(struct tracer *t, struct hv_frame_slot *slot, size_t at, __u64 mask)
 {
-	__u32 h = hv_hash32(slot->key), h2 = hv_hash_second(h);
+	__u64 key = slot->key & ~HV_KEY_SPILLED, page = slot->page;
+	__u32 h = hv_hash32(key), h2 = hv_hash_second(h);
 	struct hv_frame_bucket *a = &t->frames[h & mask], *b = &t->frames[h2 & mask];
-	__u64 key = slot->key, page = slot->page;
 
-	if ((h & mask) == at || (h2 & mask) == at)
+	if ((h & mask) == at)
 		return;
+	if ((h2 & mask) == at) {
+		__atomic_fetch_or(&a->slot[0].key, HV_KEY_SPILLED, __ATOMIC_ACQ_REL);
+		return;
+	}
 	slot->page = 0;
-	slot->key = 0;
-	if (bucket__has(a, key) || bucket__has(b, key))
+	slot->key &= HV_KEY_SPILLED;
+	if (bucket__has(a, key) || bucket__has(b, key) || bucket__insert(a, key, page))
 		return;
-	if (!bucket__insert(a, key, page) && !bucket__insert(b, key, page))
+	__atomic_fetch_or(&a->slot[0].key, HV_KEY_SPILLED, __ATOMIC_ACQ_REL);
+	if (!bucket__insert(b, key, page))
 		__atomic_fetch_add(&t->shared->lost_frames, 1, __ATOMIC_RELAXED);
 }
 
