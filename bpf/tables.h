@@ -37,20 +37,17 @@ static inline __u32 hv_hash32(__u64 x)
 	return (x * 0x9e3779b97f4a7c15ULL) >> 32;
 }
 
-/*
- * The two buckets of a frame map key are these, masked. Frames of a guest are numbers in
- * a row, which one multiplication alone leaves in clumps: a map of 2^18 entries that is
- * half full had pushed out 1.9 % of them then, not 0.002 % as with random buckets.
- */
-static inline __u32 hv_hash_frame(__u64 key)
-{
-	key *= 0x9e3779b97f4a7c15ULL;
-	return (key ^ key >> 32) * 0xff51afd7ed558ccdULL >> 32;
-}
-
+/* The two buckets of a frame map key are those of hv_hash32(key) and of this. */
 static inline __u32 hv_hash_second(__u32 h)
 {
 	return h * 0x85ebca6b ^ h >> 15;
+}
+
+/* A hash's bucket of n, by its high bits: there multiplicative hashing spreads keys that
+ * follow on evenly (Knuth, TAOCP 3, 6.4), as a guest's frames do; the low bits clump. */
+static inline __u64 hv_bucket(__u32 hash, __u64 n)
+{
+	return hash * n >> 32;
 }
 
 /* Process -> VM. 16 bytes, four to a cache line. start tells a reused pid. */
@@ -122,8 +119,8 @@ struct hv_unmapped {
 
 /* Losses and switches. Each counter is added to atomically, and seldom. */
 struct hv_shared {
-	__u64 threshold;  /* sampling: pe_hash() at or under it */
-	__u64 frame_mask; /* buckets of the frame map in use, minus 1 */
+	__u64 threshold;     /* sampling: pe_hash() at or under it */
+	__u64 frame_buckets; /* of the frame map in use, under 2^32 */
 	__u64 lost_frames;
 	__u64 lost_latency;
 	__u64 lost_vms;

@@ -49,15 +49,16 @@ static bool bucket__insert(struct hv_frame_bucket *b, __u64 key, __u64 page)
 
 /* Bring an entry to where the smaller map looks for it. A program that was
  * faster has put the frame's newer page there already. */
-static void move_entry(struct tracer *t, struct hv_frame_slot *slot, size_t at, __u64 mask)
+static void move_entry(struct tracer *t, struct hv_frame_slot *slot, size_t at, __u64 buckets)
 {
 	__u64 key = slot->key & ~HV_KEY_SPILLED, page = slot->page;
-	__u32 h = hv_hash32(key), h2 = hv_hash_second(h);
-	struct hv_frame_bucket *a = &t->frames[h & mask], *b = &t->frames[h2 & mask];
+	__u32 h = hv_hash32(key);
+	__u64 first = hv_bucket(h, buckets), second = hv_bucket(hv_hash_second(h), buckets);
+	struct hv_frame_bucket *a = &t->frames[first], *b = &t->frames[second];
 
-	if ((h & mask) == at)
+	if (first == at)
 		return;
-	if ((h2 & mask) == at) {
+	if (second == at) {
 		__atomic_fetch_or(&a->slot[0].key, HV_KEY_SPILLED, __ATOMIC_ACQ_REL);
 		return;
 	}
@@ -72,29 +73,29 @@ static void move_entry(struct tracer *t, struct hv_frame_slot *slot, size_t at, 
 
 /* The map shrinks with the rate: a small one stays in the CPU's caches, and
  * looking up frames that hold no sampled page is most of a sampled run's cost. */
-static __u64 smaller_mask(__u64 mask, __u64 from, __u64 to)
+static __u64 fewer_buckets(__u64 buckets, __u64 from, __u64 to)
 {
-	while (from / 2 >= to && mask / 2 >= MIN_BUCKETS - 1) {
+	while (from / 2 >= to && buckets / 2 >= MIN_BUCKETS) {
 		from /= 2;
-		mask /= 2;
+		buckets /= 2;
 	}
-	return mask;
+	return buckets;
 }
 
 void tracer__thin_frames(struct tracer *t, __u64 threshold)
 {
-	__u64 old = t->shared->frame_mask, mask = smaller_mask(old, t->thinned_for, threshold);
+	__u64 old = t->shared->frame_buckets, now = fewer_buckets(old, t->thinned_for, threshold);
 
 	t->thinned_for = threshold;
-	__atomic_store_n(&t->shared->frame_mask, mask, __ATOMIC_RELEASE);
-	for (size_t i = 0; i <= old; i++) {
+	__atomic_store_n(&t->shared->frame_buckets, now, __ATOMIC_RELEASE);
+	for (size_t i = 0; i < old; i++) {
 		for (int j = 0; j < HV_FRAME_WAY; j++) {
 			struct hv_frame_slot *slot = &t->frames[i].slot[j];
 
 			if (!slot->page)
 				continue;
 			if (still_sampled(slot, threshold))
-				move_entry(t, slot, i, mask);
+				move_entry(t, slot, i, now);
 			else
 				slot->page = 0;
 		}

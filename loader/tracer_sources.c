@@ -163,13 +163,11 @@ static bool hugetlb_index_is_scaled(void)
 	return major < 6 || (major == 6 && minor < 7);
 }
 
+/* Two thirds full when all frames are there: see frame__swap() for what that loses. */
+/* Two thirds full when all frames are there: see frame__swap() for what that loses. */
 static size_t buckets_for(__u64 frames)
 {
-	size_t n = 1024;
-
-	while (n * HV_FRAME_WAY < frames + frames / 4)
-		n *= 2;
-	return n;
+	return (frames + frames / 2) / HV_FRAME_WAY + 1;
 }
 
 static int size_maps(struct tracer *t, struct hvtrace_bpf *skel)
@@ -185,7 +183,7 @@ static int size_maps(struct tracer *t, struct hvtrace_bpf *skel)
 	skel->rodata->hugetlb_index_scaled = hugetlb_index_is_scaled();
 	t->thinned_for = t->opts.threshold;
 	skel->bss->shared.threshold = t->opts.threshold;
-	skel->bss->shared.frame_mask = t->nr_buckets - 1;
+	skel->bss->shared.frame_buckets = t->nr_buckets;
 	if (bpf_map__set_max_entries(skel->maps.frames, t->nr_buckets) ||
 	    bpf_map__set_max_entries(skel->maps.stages, t->nr_cpus) ||
 	    bpf_map__set_max_entries(skel->maps.ring, ring))

@@ -71,7 +71,8 @@ static void load(struct handlers *h, const struct handlers_opts *opts)
 	h->skel->rodata->only_pids = opts->only_pids;
 	h->skel->rodata->hugetlb_index_scaled = opts->hugetlb_index_scaled;
 	h->skel->rodata->wakeup_bytes = RING_BYTES / 4;
-	if (bpf_map__set_max_entries(h->skel->maps.frames, NR_BUCKETS) ||
+	h->nr_buckets = opts->nr_buckets ? opts->nr_buckets : NR_BUCKETS;
+	if (bpf_map__set_max_entries(h->skel->maps.frames, h->nr_buckets) ||
 	    bpf_map__set_max_entries(h->skel->maps.stages, h->nr_cpus) ||
 	    bpf_map__set_max_entries(h->skel->maps.ring, RING_BYTES) || hvtrace_bpf__load(h->skel))
 		die("loading the BPF programs");
@@ -178,7 +179,7 @@ void handlers__reset(struct handlers *h)
 	fake_kernel__clear(h->kernel);
 	h->disk = fake_disk(h->kernel, DISK_MAJOR, DISK_MINOR);
 	h->shared->threshold = PE_SAMPLE_ALL;
-	h->shared->frame_mask = NR_BUCKETS - 1;
+	h->shared->frame_buckets = h->nr_buckets;
 	handlers__enter(h, getpid(), 0, VM);
 	h->since = now();
 	h->n = h->records = 0;
@@ -276,10 +277,10 @@ __u64 handlers__disk_id(const struct handlers *h)
 
 __u64 handlers__held(const struct handlers *h, __u16 vm, __u64 frame)
 {
-	for (size_t i = 0; i < MAX_FRAMES; i++) {
+	for (size_t i = 0; i < h->nr_buckets * HV_FRAME_WAY; i++) {
 		const struct hv_frame_slot *s = &h->frames[0].slot[0] + i;
 
-		if (s->key == ((__u64)vm << 48 | frame) && s->page)
+		if ((s->key & ~HV_KEY_SPILLED) == ((__u64)vm << 48 | frame) && s->page)
 			return (s->page - 1) & NUMBER_MASK;
 	}
 	return NOTHING;

@@ -32,7 +32,7 @@ enum { OP_READ = 0, OP_WRITE = 1, OP_FLUSH = 2, OP_DISCARD = 3 };
 enum { OP_SECURE_ERASE = 5, OP_WRITE_ZEROES = 9, OP_ZONE_RESET = 13 };
 
 #define MAX_EVENTS 16384
-#define NR_BUCKETS 1024 /* of the frame map */
+#define NR_BUCKETS 1024 /* of the frame map, unless the options say else */
 #define MAX_FRAMES (NR_BUCKETS * HV_FRAME_WAY)
 #define RING_BYTES (64U << 10)
 
@@ -43,6 +43,7 @@ struct ring_buffer;
 struct handlers_opts {
 	bool only_pids;
 	bool hugetlb_index_scaled;
+	size_t nr_buckets; /* a power of two; 0: NR_BUCKETS */
 };
 
 struct handlers {
@@ -50,6 +51,7 @@ struct handlers {
 	struct fake_kernel *kernel;
 	struct hv_shared *shared;
 	struct hv_frame_bucket *frames;
+	size_t nr_buckets;
 	struct hv_stage *stages;
 	struct ring_buffer *ring;
 	int cpu, nr_cpus;
