@@ -86,7 +86,8 @@ static int open_stream(struct tracer *t)
 	t->frames = map_memory(tracer__map_fd(t, "frames"), t->nr_buckets * sizeof(*t->frames));
 	if (t->merge && t->ring && t->stages && t->frames)
 		return 0;
-	tracer__warn(t, "out of memory for the event stream: try a smaller --frames or --buffer");
+	tracer__warn(t, "no memory for the event stream; free some, it takes about %zu MiB",
+		     (t->nr_buckets * sizeof(*t->frames) + t->opts.ring_bytes) >> 20);
 	return -ENOMEM;
 }
 

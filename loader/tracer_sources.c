@@ -183,6 +183,7 @@ static int size_maps(struct tracer *t, struct hvtrace_bpf *skel)
 	skel->rodata->hugetlb_index_scaled = hugetlb_index_is_scaled();
 	t->thinned_for = t->opts.threshold;
 	skel->bss->shared.threshold = t->opts.threshold;
+	t->opts.ring_bytes = ring;
 	skel->bss->shared.frame_buckets = t->nr_buckets;
 	if (bpf_map__set_max_entries(skel->maps.frames, t->nr_buckets) ||
 	    bpf_map__set_max_entries(skel->maps.stages, t->nr_cpus) ||
@@ -312,9 +313,15 @@ int tracer__attach_sources(struct tracer *t)
 
 int tracer__attach_cache(struct tracer *t)
 {
+	int err;
+
 	if (t->state[TRACER_CACHE] != SOURCE_WAITING)
 		return 0;
-	return attach_source(t, t->skel, TRACER_CACHE);
+	err = attach_source(t, t->skel, TRACER_CACHE);
+	if (err)
+		tracer__warn(t, "no %s events: %s", source_names[TRACER_CACHE],
+			     t->reason[TRACER_CACHE]);
+	return err;
 }
 
 /* The same object once more for KVM's programs, on the maps that are there. */
