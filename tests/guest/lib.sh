@@ -227,13 +227,17 @@ guest_start()
 	guest_reply || die "no guest: $(cat "$WORK/qemu")"
 }
 
-# What the guest prints, up to its status.
+# What the guest prints, up to its status. What runs there in the background must not print.
 guest_reply()
 {
-	local line end=$((SECONDS + GUEST_DEADLINE))
+	local line part='' end=$((SECONDS + GUEST_DEADLINE))
 
 	while [ $SECONDS -lt $end ] && kill -0 "$GUEST_PID" 2>/dev/null; do
-		IFS= read -r -t 5 -u "$GUEST_OUT" line || continue
+		IFS= read -r -t 5 -u "$GUEST_OUT" line || {
+			part+=$line
+			continue
+		}
+		line=$part$line part=
 		case $line in
 		"@@ "*) return "${line#@@ }" ;;
 		"") ;;
