@@ -414,7 +414,8 @@ static bool bpf_cost(const struct live *l, __u64 *ns, __u64 *runs, __u64 *pages)
 
 		*pages += c->fills + c->writebacks;
 	}
-	return l->stats_fd >= 0 && !tracer__bpf_time(session__tracer(l->session), ns, runs);
+	return l->stats_fd >= 0 &&
+	       !tracer__bpf_time(session__tracer(l->session), TRACER_BLOCK, ns, runs);
 }
 
 static void put_last_json(const struct live *l, const struct status *s)

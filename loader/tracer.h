@@ -102,9 +102,9 @@ enum tracer_source_state tracer__source(const struct tracer *t, enum tracer_sour
 const char *tracer__source_name(enum tracer_source s);
 /* Why a source is missing or waits; "" when it is on. */
 const char *tracer__source_reason(const struct tracer *t, enum tracer_source s);
-/* Time spent in the BPF programs, ns, and how often they ran. Zero unless the kernel
- * gathers it (BPF_ENABLE_STATS, or sysctl kernel.bpf_stats_enabled). */
-int tracer__bpf_time(const struct tracer *t, __u64 *run_ns, __u64 *runs);
+/* Time spent in a source's BPF programs, ns, and how often they ran. Zero unless the
+ * kernel gathers it (BPF_ENABLE_STATS, or sysctl kernel.bpf_stats_enabled). */
+int tracer__bpf_time(const struct tracer *t, enum tracer_source s, __u64 *run_ns, __u64 *runs);
 /* Kernel memory held by maps, in bytes. */
 size_t tracer__kernel_bytes(const struct tracer *t);
 

@@ -382,28 +382,30 @@ void tracer__close_sources(struct tracer *t)
 
 /* ---------------------------------------------------------------- costs */
 
-static void add_run_time(const struct hvtrace_bpf *skel, __u64 *run_ns, __u64 *runs)
+static void add_run_time(const struct bpf_program *p, __u64 *run_ns, __u64 *runs)
 {
-	struct bpf_program *p;
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
 
-	bpf_object__for_each_program(p, skel->obj) {
-		struct bpf_prog_info info = {};
-		__u32 len = sizeof(info);
-		int fd = bpf_program__fd(p);
-
-		if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len))
-			continue;
-		*run_ns += info.run_time_ns;
-		*runs += info.run_cnt;
-	}
+	if (!p || bpf_program__fd(p) < 0 || bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &len))
+		return;
+	*run_ns += info.run_time_ns;
+	*runs += info.run_cnt;
 }
 
-int tracer__bpf_time(const struct tracer *t, __u64 *run_ns, __u64 *runs)
+int tracer__bpf_time(const struct tracer *t, enum tracer_source s, __u64 *run_ns, __u64 *runs)
 {
+	const struct hvtrace_bpf *skel = s == TRACER_KVM && t->late_kvm ? t->late_kvm : t->skel;
+
 	*run_ns = *runs = 0;
-	add_run_time(t->skel, run_ns, runs);
-	if (t->late_kvm)
-		add_run_time(t->late_kvm, run_ns, runs);
+	for (size_t i = 0; i < NR_PROGRAMS; i++) {
+		const struct program *g = &programs[i];
+
+		if (g->source == s)
+			add_run_time(bpf_object__find_program_by_name(
+					     skel->obj, g->btf && !t->raw ? g->btf : g->raw),
+				     run_ns, runs);
+	}
 	return 0;
 }
 
