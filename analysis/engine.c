@@ -10,7 +10,7 @@
 #include "reuse_histogram.h"
 
 /* Events whose metadata is fetched at the same time: about as many misses as a core overlaps. */
-#define BATCH 16
+#define BATCH 32
 /* Ghosts taken from one stack before the largest is looked for again. */
 #define DROP_BATCH 64
 
@@ -209,19 +209,22 @@ static int count_event(struct engine *e, struct tracked_space *s, const struct p
 	}
 }
 
-static int apply_page(struct engine *e, struct tracked_space *s, const struct page_event *ev,
-		      __u64 hash)
-{
-	__u64 distance = 0;
-	int was, err;
+/* An event on its way. */
+struct step {
+	__u64 hash;
+	struct tracked_space *space; /* NULL: nothing to count */
+	__u64 distance;
+	int was; /* enum stack_result or -errno */
+};
 
+static void apply_page(struct engine *e, const struct page_event *ev, struct step *step)
+{
+	step->distance = 0;
 	do
-		was = apply_to_stack(s, ev, hash, &distance);
-	while (was == -ENOSPC && make_room(e));
-	err = was < 0 ? was : count_event(e, s, ev, hash, was, distance);
-	if (err < 0)
-		s->n.lost += e->units;
-	return err == -ENOSPC ? 0 : err;
+		step->was = apply_to_stack(step->space, ev, step->hash, &step->distance);
+	while (step->was == -ENOSPC && make_room(e));
+	if (ev->kind == PAGE_FILL && step->was == STACK_GHOST)
+		reuse_histogram__prefetch(step->space->reuse, step->distance);
 }
 
 /* A range is applied whole: its first page need not be a sampled one. */
@@ -236,30 +239,46 @@ static bool well_formed(const struct page_event *ev)
 	return ev->vm < PE_MAX_VMS && ev->kind < PAGE_EVENT_KINDS;
 }
 
-static int apply(struct engine *e, const struct page_event *ev, __u64 hash)
+/* To the stack. */
+static int apply(struct engine *e, const struct page_event *ev, struct step *step)
 {
 	struct tracked_space **s;
 
+	step->space = NULL;
 	if (!well_formed(ev))
 		return -EINVAL;
-	if (ev->kind != PAGE_DISCARD && hash > e->threshold)
+	if (ev->kind != PAGE_DISCARD && step->hash > e->threshold)
 		return 0;
 	s = &e->spaces[ev->vm][ev->space];
 	if (!*s)
 		*s = new_space(e, ev->space);
 	if (!*s)
 		return -ENOMEM;
-	if (ev->kind != PAGE_DISCARD)
-		return apply_page(e, *s, ev, hash);
-	apply_discard(*s, ev);
+	if (ev->kind == PAGE_DISCARD) {
+		apply_discard(*s, ev);
+		return 0;
+	}
+	step->space = *s;
+	apply_page(e, ev, step);
 	return 0;
 }
 
-/*
- * The time of an event is the time of its two random memory accesses, bucket and node. Both are
- * asked for a batch ahead, so that they overlap.
- */
-static void prefetch(const struct engine *e, const struct page_event *ev, size_t n, __u64 *hash)
+/* To the counts and the histogram. */
+static int count(struct engine *e, const struct page_event *ev, const struct step *step)
+{
+	int err = step->was;
+
+	if (!step->space)
+		return 0;
+	if (err >= 0)
+		err = count_event(e, step->space, ev, step->hash, step->was, step->distance);
+	if (err < 0)
+		step->space->n.lost += e->units;
+	return err == -ENOSPC ? 0 : err;
+}
+
+static void prefetch(const struct engine *e, const struct page_event *ev, size_t n,
+		     struct step *step)
 {
 	const struct exclusive_stack *stack[BATCH];
 
@@ -267,31 +286,53 @@ static void prefetch(const struct engine *e, const struct page_event *ev, size_t
 		const struct tracked_space *s =
 			well_formed(&ev[i]) ? e->spaces[ev[i].vm][ev[i].space] : NULL;
 
-		hash[i] = pe_hash(ev[i].page, ev[i].space);
-		stack[i] = s && hash[i] <= e->threshold ? s->stack : NULL;
+		step[i].hash = pe_hash(ev[i].page, ev[i].space);
+		stack[i] = s && step[i].hash <= e->threshold ? s->stack : NULL;
 		if (stack[i])
-			exclusive_stack__prefetch_bucket(stack[i], hash[i]);
+			exclusive_stack__prefetch_bucket(stack[i], step[i].hash);
 	}
 	for (size_t i = 0; i < n; i++)
 		if (stack[i])
-			exclusive_stack__prefetch_node(stack[i], hash[i]);
+			exclusive_stack__prefetch_node(stack[i], step[i].hash);
+	for (size_t i = 0; i < n; i++)
+		if (stack[i])
+			exclusive_stack__prefetch_next(stack[i], ev[i].page, step[i].hash);
+}
+
+/*
+ * The time of an event is the time of its random memory accesses: bucket, node, at times the next
+ * node, and the histogram. Each is asked for when the batch comes to it and used by the batch's
+ * next round, so that those of different events overlap.
+ */
+static int apply_batch(struct engine *e, const struct page_event *ev, size_t n)
+{
+	struct step step[BATCH];
+	int first = 0, err;
+
+	prefetch(e, ev, n, step);
+	for (size_t i = 0; i < n; i++) {
+		err = apply(e, &ev[i], &step[i]);
+		if (!first)
+			first = err;
+	}
+	for (size_t i = 0; i < n; i++) {
+		err = count(e, &ev[i], &step[i]);
+		if (!first)
+			first = err;
+	}
+	return first;
 }
 
 int engine__apply(struct engine *e, const struct page_event *events, size_t n)
 {
-	__u64 hash[BATCH];
 	int first = 0;
 
 	while (n) {
 		size_t batch = n < BATCH ? n : BATCH;
+		int err = apply_batch(e, events, batch);
 
-		prefetch(e, events, batch, hash);
-		for (size_t i = 0; i < batch; i++) {
-			int err = apply(e, &events[i], hash[i]);
-
-			if (err && !first)
-				first = err;
-		}
+		if (!first)
+			first = err;
 		events += batch;
 		n -= batch;
 	}

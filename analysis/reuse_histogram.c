@@ -182,6 +182,17 @@ int reuse_histogram__refault(struct reuse_histogram *h, const struct reuse *r, _
 	return 0;
 }
 
+void reuse_histogram__prefetch(const struct reuse_histogram *h, __u64 distance)
+{
+	const __u32 *low;
+
+	if (distance >> CHUNK_SHIFT >= h->nr_chunks)
+		return;
+	low = h->chunks[distance >> CHUNK_SHIFT].low;
+	if (low)
+		__builtin_prefetch(&low[distance % CHUNK_LEN], 1);
+}
+
 int reuse_histogram__unseen(struct reuse_histogram *h, const struct reuse *r, __u64 bound)
 {
 	__u64 b = bound < MAX_DISTANCE ? bound : MAX_DISTANCE, *n, *in_group;

@@ -34,6 +34,8 @@ void reuse_histogram__free(struct reuse_histogram *h);
 int reuse_histogram__cold(struct reuse_histogram *h, const struct reuse *r);
 int reuse_histogram__refault(struct reuse_histogram *h, const struct reuse *r, __u64 distance);
 int reuse_histogram__unseen(struct reuse_histogram *h, const struct reuse *r, __u64 bound);
+/* Bring the count of a distance closer, for reuse_histogram__refault() to come. */
+void reuse_histogram__prefetch(const struct reuse_histogram *h, __u64 distance);
 /* The sampling rate falls to half: distances do, units stay. Never fails. */
 void reuse_histogram__halve(struct reuse_histogram *h);
 

@@ -562,3 +562,16 @@ void exclusive_stack__prefetch_node(const struct exclusive_stack *s, __u64 hash)
 	if (ref)
 		__builtin_prefetch(node_at(s, ref), 1);
 }
+
+/* One page in two is not the first of its chain. */
+void exclusive_stack__prefetch_next(const struct exclusive_stack *s, __u64 page, __u64 hash)
+{
+	__u32 ref = *u32_at(&s->heads, bucket_of(s, hash));
+	const struct node *n;
+
+	if (!ref)
+		return;
+	n = node_at(s, ref);
+	if (node_page(n) != page && n->next)
+		__builtin_prefetch(node_at(s, n->next), 1);
+}

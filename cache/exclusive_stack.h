@@ -75,8 +75,9 @@ __u64 exclusive_stack__ghosts(const struct exclusive_stack *s);
 /* Bytes held beside the arena's blocks. */
 size_t exclusive_stack__heap(const struct exclusive_stack *s);
 
-/* Bring a page's metadata closer: first the one, some events later the other, then the event. */
+/* Bring a page's metadata closer, in three steps with other pages' in between; then the event. */
 void exclusive_stack__prefetch_bucket(const struct exclusive_stack *s, __u64 hash);
 void exclusive_stack__prefetch_node(const struct exclusive_stack *s, __u64 hash);
+void exclusive_stack__prefetch_next(const struct exclusive_stack *s, __u64 page, __u64 hash);
 
 #endif

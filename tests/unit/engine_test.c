@@ -435,6 +435,37 @@ static void curve_of(const struct engine *e, struct curve_point *out)
 	assert_int_equal(engine__curve(e, 0, SPACE_DISK, sizes, SIZES, out), 0);
 }
 
+/* Events come in batches of any length, which must not matter. */
+static void test_batches(void **state)
+{
+	struct random r = {random__seed()};
+	struct trace t = make_trace(&r);
+	struct engine *one = new_engine(HALF, 5000, 0), *many = new_engine(HALF, 5000, 0);
+	struct curve_point a[SIZES], b[SIZES];
+	struct engine_counts x, y;
+
+	for (size_t i = 0; i < t.n; i++)
+		assert_int_equal(engine__apply(one, &t.ev[i], 1), 0);
+	for (size_t i = 0, n; i < t.n; i += n) {
+		n = 1 + random__below(&r, 100);
+		n = n < t.n - i ? n : t.n - i;
+		assert_int_equal(engine__apply(many, &t.ev[i], n), 0);
+	}
+	x = counts_of(one, 0, SPACE_DISK);
+	y = counts_of(many, 0, SPACE_DISK);
+	assert_true(x.ghosts_dropped > 0 && x.refaults > 0);
+	assert_memory_equal(&x, &y, sizeof(x));
+	curve_of(one, a);
+	curve_of(many, b);
+	for (int i = 0; i < SIZES; i++) {
+		assert_float_equal(a[i].misses, b[i].misses, 0);
+		assert_float_equal(a[i].error, b[i].error, 0);
+	}
+	engine__free(one);
+	engine__free(many);
+	free(t.ev);
+}
+
 struct score {
 	int points, within;
 	double error, off;
