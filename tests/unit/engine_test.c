@@ -625,15 +625,25 @@ static void test_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nothing_seen),	 cmocka_unit_test(test_kinds),
-		cmocka_unit_test(test_uncaptured),	 cmocka_unit_test(test_unseen_bounds),
-		cmocka_unit_test(test_discard_disk),	 cmocka_unit_test(test_mem_space),
-		cmocka_unit_test(test_vms_apart),	 cmocka_unit_test(test_malformed),
-		cmocka_unit_test(test_short_options),	 cmocka_unit_test(test_max_pages),
-		cmocka_unit_test(test_max_pages_shared), cmocka_unit_test(test_no_memory),
-		cmocka_unit_test(test_threshold_values), cmocka_unit_test(test_sampled_counts),
-		cmocka_unit_test(test_sampled_error),	 cmocka_unit_test(test_sampled_ratio),
-		cmocka_unit_test(test_threshold_falls),	 cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_nothing_seen),
+		cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_uncaptured),
+		cmocka_unit_test(test_unseen_bounds),
+		cmocka_unit_test(test_discard_disk),
+		cmocka_unit_test(test_mem_space),
+		cmocka_unit_test(test_vms_apart),
+		cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_short_options),
+		cmocka_unit_test(test_max_pages),
+		cmocka_unit_test(test_max_pages_shared),
+		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_threshold_values),
+		cmocka_unit_test(test_sampled_counts),
+		cmocka_unit_test(test_batches),
+		cmocka_unit_test(test_sampled_error),
+		cmocka_unit_test(test_sampled_ratio),
+		cmocka_unit_test(test_threshold_falls),
+		cmocka_unit_test(test_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
