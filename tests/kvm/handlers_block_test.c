@@ -130,7 +130,7 @@ static void test_partly_done(void **state)
 	struct handlers *h = *state;
 	const struct fake_vec vecs[] = {
 		{anon(h, 500, 2), 0, 2 * PAGE_BYTES},
-		{anon(h, 300, 3), 0, 3 * PAGE_BYTES},
+		{anon(h, 300, 4), 0, 3 * PAGE_BYTES},
 		{anon(h, 900, 2), 0, 2 * PAGE_BYTES},
 	};
 	__u64 bio = fake_bio(h->kernel, h->disk, OP_WRITE, 80, vecs, 3);

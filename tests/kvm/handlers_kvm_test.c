@@ -20,13 +20,18 @@
 
 /* ------------------------------------------------------------------ KVM */
 
-static __u64 own_memory(int fd)
+static __u64 own_memory_of(int fd, __u64 offset)
 {
 	void *p = mmap(NULL, PAGES * PAGE_BYTES, PROT_READ | PROT_WRITE,
-		       fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
+		       fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, fd, offset);
 
 	assert_ptr_not_equal(p, MAP_FAILED);
 	return (__u64)p;
+}
+
+static __u64 own_memory(void)
+{
+	return own_memory_of(-1, 0);
 }
 
 static void give_back(__u64 hva)
@@ -90,7 +95,7 @@ static void test_fault(void **state)
 static void test_slot(void **state)
 {
 	struct handlers *h = *state;
-	__u64 hva = own_memory(-1), slot;
+	__u64 hva = own_memory(), slot;
 
 	need_kvm(h);
 	slot = fake_slot(h, 0x100, PAGES, hva);
@@ -111,10 +116,9 @@ static void test_slot_of_file(void **state)
 	__u64 hva;
 
 	need_kvm(h);
-	assert_int_equal(ftruncate(fd, PAGES * PAGE_BYTES), 0);
-	hva = own_memory(fd);
+	hva = own_memory_of(fd, 16 * PAGE_BYTES);
 	map_frame(h, fake_slot(h, 0x100, 40, hva + 10 * PAGE_BYTES), 0x100);
-	expect_slot(h, 0, 0x100, 40, hva + 10 * PAGE_BYTES, file_frame(1, 10));
+	expect_slot(h, 0, 0x100, 40, hva + 10 * PAGE_BYTES, file_frame(1, 26));
 	assert_int_equal(h->shared->vms[VM].nr_files, 1);
 	give_back(hva);
 	close(fd);
@@ -124,7 +128,7 @@ static void test_slot_of_file(void **state)
 static void test_slot_replaced(void **state)
 {
 	struct handlers *h = *state;
-	__u64 hva = own_memory(-1), frame = hva / PAGE_BYTES;
+	__u64 hva = own_memory(), frame = hva / PAGE_BYTES;
 
 	need_kvm(h);
 	map_frame(h, fake_slot(h, 0x100, 16, hva), 0x100);
@@ -139,7 +143,7 @@ static void test_slot_replaced(void **state)
 static void test_no_frame(void **state)
 {
 	struct handlers *h = *state;
-	__u64 hva = own_memory(-1);
+	__u64 hva = own_memory();
 
 	need_kvm(h);
 	map_frame(h, 0, 0x100);
@@ -153,7 +157,7 @@ static void test_no_frame(void **state)
 static void test_slots_full(void **state)
 {
 	struct handlers *h = *state;
-	__u64 hva = own_memory(-1);
+	__u64 hva = own_memory();
 
 	need_kvm(h);
 	for (__u64 i = 0; i < PE_VM_SLOTS + 1; i++)
@@ -174,7 +178,7 @@ static void test_slots_full(void **state)
 static void test_unmap_by_others(void **state)
 {
 	struct handlers *h = *state;
-	__u64 hva = own_memory(-1), frame = hva / PAGE_BYTES;
+	__u64 hva = own_memory(), frame = hva / PAGE_BYTES;
 
 	need_kvm(h);
 	map_frame(h, fake_slot(h, 0x100, PAGES, hva), 0x100);
@@ -258,7 +262,7 @@ static void test_page_out_of_nobody(void **state)
 static void test_way_back(void **state)
 {
 	struct handlers *h = *state;
-	__u64 hva = own_memory(-1), frame = hva / PAGE_BYTES, slot, owner;
+	__u64 hva = own_memory(), frame = hva / PAGE_BYTES, slot, owner;
 
 	need_kvm(h);
 	slot = fake_slot(h, 0x100, PAGES, hva);

@@ -215,6 +215,61 @@ static void test_lost_frames(void **state)
 	expect_events(h, event(PAGE_FILL, 8, lost));
 }
 
+/* Frames from here and there: they crowd some buckets and leave room in others. */
+static __u64 scattered(__u64 i)
+{
+	return i * 2654435761 & 0xffffffff;
+}
+
+/* Fill the scattered frames [from, from + n). */
+static void fill_scattered(struct handlers *h, __u64 from, size_t n)
+{
+	const size_t step = 512;
+	__u64 memory = anon(h, 0, step);
+
+	for (size_t i = 0; i < n; i += step) {
+		for (size_t j = 0; j < step; j++)
+			fake_page__set_index(h->kernel, fake_page(h->kernel, memory, j),
+					     scattered(from + i + j));
+		handlers__transfer(h, OP_READ, from + i, memory, step);
+	}
+	h->n = 0;
+}
+
+/* The frame's next fill finds what is in its entry. */
+static void check_entry(struct handlers *h, const struct hv_frame_slot *slot, __u64 memory)
+{
+	__u64 frame = slot->key & HV_FRAME_MASK, page = handlers__held(h, VM, frame);
+
+	fake_page__set_index(h->kernel, memory, frame);
+	handlers__transfer(h, OP_READ, 1000000, memory, 1);
+	expect_events(h, event(PAGE_EVICT, page, frame), event(PAGE_FILL, 1000000, frame));
+}
+
+/* In both of its buckets an entry is found, whatever came and went beside it. */
+static void test_entries_are_found(void **state)
+{
+	struct handlers *h = *state;
+
+	fill_scattered(h, 0, MAX_FRAMES * 3 / 4);
+	/* A quarter is filled with pages that are not sampled: those entries are free then. */
+	h->shared->threshold = 0;
+	fill_scattered(h, 0, MAX_FRAMES / 4);
+	h->shared->threshold = PE_SAMPLE_ALL;
+	assert_in_range(nr_held(h), MAX_FRAMES * 3 / 8, MAX_FRAMES / 2);
+	fill_scattered(h, MAX_FRAMES, MAX_FRAMES / 2);
+	assert_in_range(h->shared->lost_frames, 1, MAX_FRAMES / 4);
+	for (size_t i = 0; i < MAX_FRAMES; i++) {
+		const struct hv_frame_slot *slot = &h->frames[0].slot[0] + i;
+
+		if (!slot->page)
+			continue;
+		fake_kernel__clear(h->kernel);
+		h->disk = fake_disk(h->kernel, DISK_MAJOR, DISK_MINOR);
+		check_entry(h, slot, anon(h, 0, 1));
+	}
+}
+
 /* The tracer uses less of the map when less is sampled. */
 static void test_smaller_frame_map(void **state)
 {
@@ -347,6 +402,13 @@ static struct hv_stage *stage(struct handlers *h)
 	return &h->stages[h->cpu];
 }
 
+static __u64 bio_of(struct handlers *h, __u64 page, __u64 memory)
+{
+	const struct fake_vec vec = {memory, 0, PAGE_BYTES};
+
+	return fake_bio(h->kernel, h->disk, OP_READ, page * SECTORS_PER_PAGE, &vec, 1);
+}
+
 /* n pages are read; what is full is fetched, the rest still waits. */
 static void read_pages(struct handlers *h, size_t n)
 {
@@ -403,6 +465,23 @@ static void test_busy(void **state)
 	stage(h)->busy = 0;
 	handlers__collect(h);
 	assert_int_equal(h->n, 3);
+	assert_int_equal(stage(h)->sent, 3);
+}
+
+/* An eviction and the fill behind it, too. */
+static void test_busy_pair(void **state)
+{
+	struct handlers *h = *state;
+	__u64 memory = anon(h, 500, 1);
+
+	handlers__transfer(h, OP_READ, 10, memory, 1);
+	h->n = 0;
+	stage(h)->busy = 1;
+	handlers__run(h, "bio_queue_raw", bio_of(h, 11, memory), 0, 0);
+	stage(h)->busy = 0;
+	handlers__collect(h);
+	assert_int_equal(h->records, 3);
+	expect_events(h, event(PAGE_EVICT, 10, 500), event(PAGE_FILL, 11, 500));
 	assert_int_equal(stage(h)->sent, 3);
 }
 
@@ -555,6 +634,7 @@ int main(void)
 		fresh(test_frame_map),
 		fresh(test_lost_frames),
 		cmocka_unit_test(test_large_frame_map),
+		fresh(test_entries_are_found),
 		fresh(test_smaller_frame_map),
 		fresh(test_unknown_process),
 		fresh(test_start_time),
@@ -564,6 +644,7 @@ int main(void)
 		fresh(test_vms_full),
 		fresh(test_batches),
 		fresh(test_busy),
+		fresh(test_busy_pair),
 		fresh(test_ring_full),
 		fresh(test_ring_full_and_busy),
 		cmocka_unit_test(test_only_pids),
