@@ -140,9 +140,42 @@ const char *size__format(__u64 pages, char buf[SIZE_TEXT])
 	return buf;
 }
 
+/* Multiples of a power of two: at most `room` of them up to max. */
+static size_t even_sizes(__u64 max, __u64 *out, size_t room)
+{
+	__u64 step = 1;
+	size_t n = 0;
+
+	if (!room)
+		return 0;
+	while (max / step > room)
+		step *= 2;
+	for (__u64 x = step; n < room && x <= max; x += step)
+		out[n++] = x;
+	return n;
+}
+
+/* So many to each power of two, itself among them: at most `room` of them up to max. */
+static size_t log_sizes(__u64 max, __u64 *out, size_t room)
+{
+	size_t octaves = 64 - __builtin_clzll(max), parts = 1, n = 0;
+
+	while (parts * 2 * octaves <= room)
+		parts *= 2;
+	for (size_t octave = 0; octave < octaves; octave++) {
+		for (size_t i = 0; i < parts; i++) {
+			__u64 x = (1ULL << octave) + ((1ULL << octave) * i) / parts;
+
+			if (n < room && x <= max)
+				out[n++] = x;
+		}
+	}
+	return n;
+}
+
 size_t size__defaults(__u64 max, __u64 *out, size_t room)
 {
-	size_t n = 0, even = room / 2, logs = room - 1 - even;
+	size_t n = 0;
 
 	if (max < room) {
 		for (__u64 x = 0; x <= max; x++)
@@ -150,9 +183,8 @@ size_t size__defaults(__u64 max, __u64 *out, size_t room)
 		return n;
 	}
 	out[n++] = 0;
-	for (size_t i = 1; i <= even; i++)
-		out[n++] = (unsigned __int128)max * i / even;
-	for (size_t i = 0; i < logs; i++)
-		out[n++] = llround(exp(log(max) * i / logs));
+	out[n++] = max;
+	n += even_sizes(max, out + n, (room - 2) / 2);
+	n += log_sizes(max, out + n, room - n);
 	return sort_unique(out, n);
 }

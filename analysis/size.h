@@ -24,9 +24,10 @@ int size__parse_list(const char *text, __u64 **sizes, size_t *n);
 const char *size__format(__u64 pages, char buf[SIZE_TEXT]);
 
 /*
- * Sizes at which to draw a curve that is flat from max pages on: 0, then evenly spaced and
- * logarithmically spaced ones (half of the room each), and max; ascending, without
- * repetition. Every size when max < room. Returns how many are in out; room >= 2.
+ * Sizes at which to draw a curve that is flat from max pages on: 0, evenly spaced ones
+ * (multiples of a power of two), so many to each power of two (half of the room each), and
+ * max; ascending, without repetition. Round sizes are the same in every curve, so that
+ * curves can be compared. Every size when max < room. Returns how many are in out; room >= 2.
  */
 size_t size__defaults(__u64 max, __u64 *out, size_t room);
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -141,6 +142,28 @@ static void check_defaults(__u64 max, size_t room)
 	}
 }
 
+static bool has(const __u64 *v, size_t n, __u64 size)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (v[i] == size)
+			return true;
+	}
+	return false;
+}
+
+/* Every power of two is among them, whatever the largest size. */
+static void test_round_defaults(void **state)
+{
+	__u64 v[128];
+
+	for (__u64 max = 1000; max < 1ULL << 40; max = max * 7 + 3) {
+		size_t n = size__defaults(max, v, 128);
+
+		for (__u64 size = 1; size <= max; size *= 2)
+			assert_true(has(v, n, size));
+	}
+}
+
 static void test_defaults(void **state)
 {
 	static const size_t rooms[] = {2, 3, 4, 16, 128, 299};
@@ -156,10 +179,9 @@ static void test_defaults(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parse),
-		cmocka_unit_test(test_parse_list),
-		cmocka_unit_test(test_format),
-		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_parse),	       cmocka_unit_test(test_parse_list),
+		cmocka_unit_test(test_format),	       cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_round_defaults),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
