@@ -278,7 +278,7 @@ __u64 handlers__disk_id(const struct handlers *h)
 __u64 handlers__held(const struct handlers *h, __u16 vm, __u64 frame)
 {
 	for (size_t i = 0; i < h->nr_buckets * HV_FRAME_WAY; i++) {
-		const struct hv_frame_slot *s = &h->frames[0].slot[0] + i;
+		const struct hv_frame_slot *s = handlers__slot(h, i);
 
 		if ((s->key & ~HV_KEY_SPILLED) == ((__u64)vm << 48 | frame) && s->page)
 			return (s->page - 1) & NUMBER_MASK;

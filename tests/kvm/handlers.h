@@ -98,6 +98,12 @@ __u64 handlers__transfer(struct handlers *h, __u32 op, __u64 page, __u64 memory,
 
 /* The disk's id in its table, which must have it. */
 __u64 handlers__disk_id(const struct handlers *h);
+/* The i-th slot of the frame map's nr_buckets * HV_FRAME_WAY. */
+static inline const struct hv_frame_slot *handlers__slot(const struct handlers *h, size_t i)
+{
+	return &h->frames[i / HV_FRAME_WAY].slot[i % HV_FRAME_WAY];
+}
+
 /* Disk page (without the disk's id) that the frame map knows in a frame, or NOTHING. */
 #define NOTHING (~0ULL)
 __u64 handlers__held(const struct handlers *h, __u16 vm, __u64 frame);

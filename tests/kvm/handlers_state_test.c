@@ -145,7 +145,7 @@ static size_t nr_held(const struct handlers *h)
 	size_t n = 0;
 
 	for (size_t i = 0; i < MAX_FRAMES; i++)
-		n += !!h->frames[0].slot[i].page;
+		n += !!handlers__slot(h, i)->page;
 	return n;
 }
 
@@ -260,7 +260,7 @@ static void test_entries_are_found(void **state)
 	fill_scattered(h, MAX_FRAMES, MAX_FRAMES / 2);
 	assert_in_range(h->shared->lost_frames, 1, MAX_FRAMES / 4);
 	for (size_t i = 0; i < MAX_FRAMES; i++) {
-		const struct hv_frame_slot *slot = &h->frames[0].slot[0] + i;
+		const struct hv_frame_slot *slot = handlers__slot(h, i);
 
 		if (!slot->page)
 			continue;
@@ -280,10 +280,8 @@ static void test_smaller_frame_map(void **state)
 	handlers__transfer(h, OP_READ, 40, anon(h, 500, 1), 1);
 	assert_int_equal(h->n, 22);
 	assert_int_equal(h->events[20].kind, PAGE_EVICT);
-	for (size_t i = 8; i < NR_BUCKETS; i++) {
-		for (int j = 0; j < HV_FRAME_WAY; j++)
-			assert_int_equal(h->frames[i].slot[j].page, 0);
-	}
+	for (size_t i = 8 * HV_FRAME_WAY; i < MAX_FRAMES; i++)
+		assert_int_equal(handlers__slot(h, i)->page, 0);
 }
 
 /* -------------------------------------------------------------- VM table */
