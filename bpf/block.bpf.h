@@ -192,12 +192,14 @@ static __always_inline int walk__step(struct walk *w)
 	chunk = min32(min32(in_page, PAGE_BYTES - w->seg_off), min32(w->seg_left, w->left));
 	page = w->disk | (w->pos >> PAGE_SHIFT_4K & HV_FRAME_MASK);
 	frame = page__frame(w->vm, w->seg_page, &other);
-	if (other)
+	if (other) {
 		w->other++;
-	else if (chunk == PAGE_BYTES)
+		w->cover = 0;
+	} else if (chunk == PAGE_BYTES) {
 		walk__page(w, page, frame, 0);
-	else
+	} else {
 		walk__part(w, page, frame, chunk, chunk == in_page);
+	}
 	w->pos += chunk;
 	w->left -= chunk;
 	w->seg_left -= chunk;

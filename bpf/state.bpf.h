@@ -102,6 +102,7 @@ __global int vm__enter(__u32 tgid, __u64 start)
 {
 	__u32 at = hv_hash32(tgid);
 	int vm = vm__take_id();
+	bool full = true;
 
 	if (vm < 0) {
 		lost(lost_vms);
@@ -114,13 +115,16 @@ __global int vm__enter(__u32 tgid, __u64 start)
 		if (was && was != HV_TOMBSTONE)
 			continue;
 		/* A busy mark first: nobody may match the slot before vm and start are there. */
-		if (__sync_val_compare_and_swap(&slot->tgid, was, HV_TOMBSTONE - 1) != was)
+		full = __sync_val_compare_and_swap(&slot->tgid, was, HV_TOMBSTONE - 1) == was;
+		if (!full)
 			break; /* another CPU enters somebody, perhaps this one: next event again */
 		slot->vm = vm;
 		slot->start = start;
 		__sync_lock_test_and_set(&slot->tgid, tgid);
 		return vm;
 	}
+	if (full)
+		lost(lost_vms);
 	__sync_lock_test_and_set(&shared.vms[vm & (PE_MAX_VMS - 1)].used, 0);
 	return -1;
 }

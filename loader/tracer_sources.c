@@ -164,7 +164,6 @@ static bool hugetlb_index_is_scaled(void)
 }
 
 /* Two thirds full when all frames are there: see frame__swap() for what that loses. */
-/* Two thirds full when all frames are there: see frame__swap() for what that loses. */
 static size_t buckets_for(__u64 frames)
 {
 	return (frames + frames / 2) / HV_FRAME_WAY + 1;
