@@ -11,11 +11,11 @@ WALK=64
 PAGES=100
 
 need qemu-system-x86_64 busybox cpio losetup
-need_built hvtrace-static tests/guest/workload tests/kvm/kvm-walk
+need_built hvtrace-static tests/guest/workload tests/guest/dm_linear tests/kvm/kvm-walk
 find_kernel
 initramfs "$WORK/initramfs" "virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev \
-	virtio_pci virtio_blk" "irqbypass kvm kvm-amd" "$BUILD/hvtrace-static" \
-	"$BUILD/tests/guest/workload" "$BUILD/tests/kvm/kvm-walk"
+	virtio_pci virtio_blk" "irqbypass kvm kvm-amd dm-mod" "$BUILD/hvtrace-static" \
+	"$BUILD/tests/guest/workload" "$BUILD/tests/guest/dm_linear" "$BUILD/tests/kvm/kvm-walk"
 loop_device DISK_DEVICE "$WORK/disk" 1G
 guest_start "$WORK/initramfs" -m 1G -cpu EPYC,+svm,+npt \
 	-drive "file=$DISK_DEVICE,format=raw,if=none,id=d0,cache=none" \
@@ -133,11 +133,13 @@ expected_events()
 		}'
 }
 
+# check_block DEVICE: exactly the events of what is read and written there.
 check_block()
 {
 	local buffer said
 
-	guest 'mkfifo /tmp/go && { workload direct /dev/vda '$PAGES' </tmp/go >/tmp/said 2>&1 & } &&' \
+	guest 'rm -f /tmp/go /tmp/said /tmp/recording; mkfifo /tmp/go &&' \
+		"{ workload direct $1 $PAGES </tmp/go >/tmp/said 2>&1 & } &&" \
 		'work=$! && exec 6>/tmp/go' || die "no work in the guest"
 	guest_wait 20 'grep -q buffer /tmp/said' || die "no buffer"
 	guest 'hvtrace record --sample 1/1 -p $work -o /tmp/recording >/tmp/record 2>&1 & record=$!'
@@ -154,12 +156,23 @@ check_block()
 		awk '!/^#/ && $4 == "disk" { print $3, $6, $7 }' >"$WORK/found"
 	diff "$WORK/expected" "$WORK/found" >"$WORK/differences" ||
 		die "events differ, buffer at $buffer: $(grep -m 5 "^<" "$WORK/differences") ... $(grep -m 5 "^>" "$WORK/differences")"
-	echo "block events, each as expected: $(wc -l <"$WORK/found")"
+	echo "block events on $1, each as expected: $(wc -l <"$WORK/found")"
+}
+
+# The bios that a stacked device makes of a bio are not the VM's: each page counts once.
+check_nested()
+{
+	local stacked
+
+	stacked=$(guest 'insmod /modules/dm-mod.ko && dm_linear /dev/vda 2097152 2>&1') ||
+		die "no stacked device: $stacked"
+	check_block "$stacked"
 }
 
 check_doctor
 check_bad_hosts
 check_kvm
-check_block
+check_block /dev/vda
+check_nested
 guest 'hvtrace doctor' >"$WORK/doctor" || die "doctor, with KVM: $(cat "$WORK/doctor")"
 grep -i kvm "$WORK/doctor"
