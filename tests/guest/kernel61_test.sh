@@ -25,7 +25,7 @@ guest "uname -r; mv /bin/hvtrace-static /bin/hvtrace"
 expect()
 {
 	echo "$1: $2"
-	[ "$2" = "$3" ] || die "$1: expected $3"
+	[ "$2" = "$3" ] || die "$1: $2, expected $3${4:+, of: $4}"
 }
 
 # contains TEXT PATTERN WHAT
@@ -107,8 +107,8 @@ check_kvm()
 	echo "$row"
 	# The guest's page tables are memory that it touches, too, under two-dimensional paging.
 	frames=$(($(field frames "$walked") + $(field own "$walked") + $(field tables "$walked")))
-	expect "KVM faults" "$(count kvm_fault)" "$frames"
-	expect "frames mapped" "$(count kvm_map)" "$frames"
+	expect "KVM faults" "$(count kvm_fault)" "$frames" "$events"
+	expect "frames mapped" "$(count kvm_map)" "$frames" "$events"
 	contains "$row" "\"mem_pages\":$(field memory "$walked")," "guest memory"
 }
 
