@@ -132,7 +132,8 @@ find_kernel()
 
 # ---------------------------------------------------------------- root file system
 
-# Runs the shell's commands one a line, and tells the status of each.
+# Runs the shell's commands one a line; tells what each printed, its status and how many
+# bytes that was. "@again" tells it again.
 write_init()
 {
 	cat >"$1/init" <<-'EOF'
@@ -146,10 +147,12 @@ write_init()
 		done </modules.first
 		stty -F /dev/ttyS1 raw -echo
 		exec </dev/ttyS1 >/dev/ttyS1 2>&1
-		printf '\n@@ 0\n'
-		while read -r line; do
-			eval "$line" </dev/null
-			printf '\n@@ %d\n' $?
+		line=:
+		while :; do
+			[ "$line" = @again ] || { eval "$line" </dev/null >/tmp/.reply 2>&1; rc=$?; }
+			cat /tmp/.reply
+			printf '\n@@ %d %d\n' $rc $(wc -c </tmp/.reply)
+			read -r line || break
 		done
 	EOF
 	chmod +x "$1/init"
@@ -227,10 +230,11 @@ guest_start()
 	guest_reply || die "no guest: $(cat "$WORK/qemu")"
 }
 
-# What the guest prints, up to its status. What runs there in the background must not print.
-guest_reply()
+# What the guest printed into REPLY, its status into STATUS. 1 when bytes were lost on the
+# way: an emulated serial line under load may drop some.
+guest_receive()
 {
-	local line part='' end=$((SECONDS + GUEST_DEADLINE))
+	local line part='' got='' end=$((SECONDS + GUEST_DEADLINE)) LC_ALL=C
 
 	while [ $SECONDS -lt $end ] && kill -0 "$GUEST_PID" 2>/dev/null; do
 		IFS= read -r -t 5 -u "$GUEST_OUT" line || {
@@ -238,14 +242,27 @@ guest_reply()
 			continue
 		}
 		line=$part$line part=
-		case $line in
-		"@@ "*) return "${line#@@ }" ;;
-		"") ;;
-		*) printf '%s\n' "$line" ;;
-		esac
+		if [[ $line =~ ^@@\ ([0-9]+)\ ([0-9]+)$ ]]; then
+			STATUS=${BASH_REMATCH[1]} REPLY=${got%$'\n'}
+			[ ${#REPLY} -eq "${BASH_REMATCH[2]}" ]
+			return
+		fi
+		got+=$line$'\n'
 	done
-	echo "the guest did not answer in time"
-	return 124
+	STATUS=124 REPLY="the guest did not answer in time"
+}
+
+guest_reply()
+{
+	local STATUS REPLY
+
+	until guest_receive; do
+		echo "bytes were lost on the serial line: asking again" >&2
+		echo @again >&"$GUEST_IN"
+	done
+	REPLY=${REPLY%$'\n'}
+	[ -z "$REPLY" ] || printf '%s\n' "$REPLY"
+	return "$STATUS"
 }
 
 # guest COMMAND: runs it in the guest; prints what it prints and returns what it returns.
