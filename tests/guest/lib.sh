@@ -230,8 +230,8 @@ guest_start()
 	guest_reply || die "no guest: $(cat "$WORK/qemu")"
 }
 
-# What the guest printed into REPLY, its status into STATUS. 1 when bytes were lost on the
-# way: an emulated serial line under load may drop some.
+# What the guest printed into REPLY, its status into STATUS. 1 when not all its bytes came:
+# the line has no flow control, so what arrives is counted rather than trusted.
 guest_receive()
 {
 	local line part='' got='' end=$((SECONDS + GUEST_DEADLINE)) LC_ALL=C
