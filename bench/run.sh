@@ -103,9 +103,10 @@ bench_throughput()
 {
 	local i
 
-	rm -f "$work"/{plain,auto,all}*
+	rm -f "$work"/{plain,again,auto,all}*
 	for ((i = 0; i < rounds; i++)); do
 		run_load >>"$work/plain"
+		run_load >>"$work/again"
 		run_load --sample auto >>"$work/auto"
 		json "$work/live.json" dropped >>"$work/auto.drops"
 		json "$work/live.json" sample_one_in >>"$work/auto.rate"
@@ -116,6 +117,7 @@ bench_throughput()
 	echo
 	printf '%-58s %10.0f /s\n' "$1, $threads thread(s): 4 KiB direct random reads, untraced" \
 		"$(median <"$work/plain")"
+	spread "the same again, untraced: the noise" again
 	ratio "throughput with hvtrace live, by default" auto 0.97
 	printf '%-58s %10s\n' "... which in the end sampled one page in" \
 		"$(median <"$work/auto.rate")"
@@ -129,11 +131,23 @@ total()
 	awk '{ sum += $1 } END { print sum + 0 }' "$1"
 }
 
+# ratios NAME: of each round, to the run that was not traced.
+ratios()
+{
+	paste "$work/$1" "$work/plain" | awk '$2 { print $1 / $2 }' | sort -g
+}
+
 # ratio TEXT NAME TARGET: the median over the rounds of traced / not traced.
 ratio()
 {
-	figure "$1" "$(paste "$work/$2" "$work/plain" | awk '$2 { print $1 / $2 }' | median)" '' \
-		'>=' "$3"
+	figure "$1" "$(ratios "$2" | median)" '' '>=' "$3"
+}
+
+# spread TEXT NAME: median and range of such ratios.
+spread()
+{
+	printf '%-58s %10.4g      %.2f to %.2f\n' "$1" "$(ratios "$2" | median)" \
+		"$(ratios "$2" | head -n 1)" "$(ratios "$2" | tail -n 1)"
 }
 
 # Of the last run in which every page was traced, by its intervals.
