@@ -11,7 +11,11 @@
 
 #include "tables.h"
 #include "core_fixes.bpf.h"
-#include "state.bpf.h"
+#include "maps.bpf.h"
+#include "vm_table.bpf.h"
+#include "frame_map.bpf.h"
+#include "frames.bpf.h"
+#include "events.bpf.h"
 #include "block.bpf.h"
 #include "kvm.bpf.h"
 #include "paging.bpf.h"
