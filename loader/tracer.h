@@ -74,7 +74,7 @@ struct tracer_vm {
 	bool ended;	  /* the process is gone; this is the last time it is listed */
 	bool kvm;	  /* has used KVM, was not only asked for by pid */
 	const char *name; /* never NULL */
-	const char *vmm;  /* "qemu", "firecracker", ... or "process" */
+	const char *vmm;  /* "qemu", "firecracker", ...; else "kvm" if it uses KVM, or "process" */
 	__u64 mem_pages;  /* guest memory in pages (KVM slots), 0 = not known */
 	__u64 generation; /* unique for the life of the tracer */
 };

@@ -193,6 +193,9 @@ static void update_vm(struct tracer *t, struct vm_entry *v, __u64 now)
 	const struct hv_vm *shared = &t->shared->vms[v->pub.id];
 
 	v->pub.kvm = shared->kvm;
+	/* A VMM that nobody knows by name, but a VMM. */
+	if (v->pub.kvm && !strcmp(v->vmm, "process"))
+		v->pub.vmm = "kvm";
 	v->pub.mem_pages = slot_pages(shared);
 	if (v->stage == VM_EXITED && t->until > v->exit_time) {
 		v->stage = VM_ENDED;

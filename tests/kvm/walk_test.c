@@ -85,7 +85,7 @@ static void test_identity(void **state)
 	trace__await(t, vm__pid(vm));
 	seen = trace__vm(t, vm__pid(vm));
 	assert_string_equal(seen->name, "web-1");
-	assert_string_equal(seen->vmm, "process");
+	assert_string_equal(seen->vmm, "kvm");
 	assert_true(seen->kvm);
 	assert_int_equal(seen->mem_pages, vm__mem_pages(vm));
 	vm__end(vm);
