@@ -320,11 +320,16 @@ static __always_inline void inflight__finish(const struct hv_inflight *f, bool f
 		c->latency[f->write & 1][latency_bucket(now - f->start)]++;
 }
 
+static __always_inline bool inflight__any(void)
+{
+	return *(volatile __u64 *)&shared.nr_inflight;
+}
+
 static __always_inline void inflight__complete(__u64 bio, bool failed)
 {
 	__u32 set = inflight_set(bio);
 
-	if (!*(volatile __u64 *)&shared.nr_inflight)
+	if (!inflight__any())
 		return;
 	for (int i = 0; i < HV_INFLIGHT_WAY; i++) {
 		struct hv_inflight *f = &shared.inflight[set][i];
@@ -376,6 +381,8 @@ static __always_inline int block__complete_rq(struct request *rq, bool failed, _
 {
 	struct rq_walk w = {.left = bytes, .failed = failed};
 
+	if (!inflight__any())
+		return 0;
 	w.bio = (__u64)BPF_CORE_READ(rq, bio);
 	if (!rq__bio(0, &w) && w.bio)
 		bpf_loop(MAX_CHUNKS, rq__bio, &w, 0);

@@ -9,6 +9,7 @@
 #define THRESHOLD_MIN (PE_SAMPLE_ALL >> 20)
 /* Entries that were stale anyway are pushed out, too: this many, or 1 % of the events, are fine. */
 #define FRAMES_FINE 256
+#define FRAMES_MIN 4096
 
 void sampling__init(struct sampling *s, __u64 n, double now)
 {
@@ -44,6 +45,14 @@ static bool fit(struct sampling *s, __u64 load, __u64 limit)
 static __u64 sampled(__u64 pages, __u64 threshold)
 {
 	return (__u64)(pages * (threshold / (double)PE_SAMPLE_ALL));
+}
+
+__u64 sampling__frames(const struct sampling *s, __u64 host_pages)
+{
+	__u64 n = sampled(host_pages, s->threshold);
+
+	n += n / 8 + FRAMES_MIN;
+	return n < SAMPLING_FRAMES ? n : SAMPLING_FRAMES;
 }
 
 static void open_window(struct sampling *s, const struct sampling_load *l)

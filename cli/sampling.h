@@ -43,6 +43,9 @@ struct sampling_load {
 void sampling__init(struct sampling *s, __u64 n, double now);
 /* Call often. NULL: leave things alone. Else the threshold was lowered, and this is why. */
 const char *sampling__update(struct sampling *s, const struct sampling_load *load);
+/* Frames to be followed at a time on a host of so much memory (pages): the sampled ones of all
+ * it can have, with room for chance, but at most SAMPLING_FRAMES. */
+__u64 sampling__frames(const struct sampling *s, __u64 host_pages);
 /* The N of "1/N" of a threshold. */
 __u64 sampling__one_in(__u64 threshold);
 

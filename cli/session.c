@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../loader/probe.h"
 #include "cli.h"
@@ -112,7 +113,7 @@ static int start_tracer(struct session *s)
 	struct tracer_opts opts = {
 		.sz = sizeof(opts),
 		.threshold = s->sampling.threshold,
-		.max_frames = SAMPLING_FRAMES,
+		.max_frames = sampling__frames(&s->sampling, sysconf(_SC_PHYS_PAGES)),
 		.pids = s->pids,
 		.nr_pids = s->nr_pids,
 		.warn = on_warning,

@@ -110,6 +110,21 @@ static void flood(void **state)
 	assert_int_equal(sampling__one_in(s.threshold), 32);
 }
 
+static void frames(void **state)
+{
+	struct sampling s;
+
+	/* A small host can have all its pages followed, a large one what there is room for. */
+	sampling__init(&s, 0, 0);
+	assert_in_range(sampling__frames(&s, 100000), 100000, 200000);
+	assert_int_equal(sampling__frames(&s, 1ULL << 30), SAMPLING_FRAMES);
+	sampling__init(&s, 64, 0);
+	assert_in_range(sampling__frames(&s, 6400000), 100000, 200000);
+	assert_int_equal(sampling__frames(&s, 1ULL << 30), SAMPLING_FRAMES);
+	sampling__init(&s, 1 << 20, 0);
+	assert_in_range(sampling__frames(&s, 1000), 100, 10000);
+}
+
 static void drops(void **state)
 {
 	struct sampling_load l = {.now = 1.1, .events = 100, .dropped = 1};
@@ -167,15 +182,11 @@ static void floor_holds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_in),
-		cmocka_unit_test(fixed_stays),
-		cmocka_unit_test(quiet_host_stays),
-		cmocka_unit_test(guest_memory),
-		cmocka_unit_test(event_rate),
-		cmocka_unit_test(flood),
-		cmocka_unit_test(drops),
-		cmocka_unit_test(frame_map),
-		cmocka_unit_test(max_pages),
+		cmocka_unit_test(one_in),	    cmocka_unit_test(fixed_stays),
+		cmocka_unit_test(quiet_host_stays), cmocka_unit_test(guest_memory),
+		cmocka_unit_test(event_rate),	    cmocka_unit_test(flood),
+		cmocka_unit_test(frames),	    cmocka_unit_test(drops),
+		cmocka_unit_test(frame_map),	    cmocka_unit_test(max_pages),
 		cmocka_unit_test(floor_holds),
 	};
 
