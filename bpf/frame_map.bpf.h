@@ -3,10 +3,8 @@
 #ifndef HVTRACE_FRAME_MAP_BPF_H
 #define HVTRACE_FRAME_MAP_BPF_H
 
-static __always_inline struct hv_frame_bucket *frame_bucket(__u32 hash)
+static __always_inline struct hv_frame_bucket *frame_bucket(__u32 i)
 {
-	__u32 i = hv_bucket(hash, *(volatile __u64 *)&shared.frame_buckets);
-
 	return bpf_map_lookup_elem(&frames, &i);
 }
 
@@ -63,8 +61,8 @@ static __always_inline bool frame__insert(struct hv_frame_bucket *a, struct hv_f
 /*
  * The frame map: which page a frame holds. Two-choice hashing into buckets of
  * one cache line (Azar et al., "Balanced Allocations", 1994), leaning to the
- * first: most searches touch one line. Frames that follow on fill it to 80 %
- * without loss; of frames here and there, one in 500 is pushed out at 60 %.
+ * first: most searches touch one line. At 60 % one entry in 500 is pushed out,
+ * at 50 % one in 3000.
  * Returns 1 + the page the frame held before, or 0.
  *
  * No lock: an entry belongs to its frame, and a guest has one I/O at a time
@@ -73,8 +71,8 @@ static __always_inline bool frame__insert(struct hv_frame_bucket *a, struct hv_f
  */
 __global __u64 frame__swap(__u64 key, __u64 value)
 {
-	__u32 h = hv_hash32(key);
-	struct hv_frame_bucket *a = frame_bucket(h), *b;
+	__u64 n = *(volatile __u64 *)&shared.frame_buckets;
+	struct hv_frame_bucket *a = frame_bucket(hv_first_bucket(key, n)), *b;
 	bool spilled;
 	__u64 old = 0;
 
@@ -83,14 +81,14 @@ __global __u64 frame__swap(__u64 key, __u64 value)
 	spilled = a->slot[0].key & HV_KEY_SPILLED;
 	if (!spilled && !value)
 		return 0;
-	b = frame_bucket(hv_hash_second(h));
+	b = frame_bucket(hv_second_bucket(key, n));
 	if (!b || (spilled && bucket__swap(b, key, value, &old)) || !value)
 		return old;
 	if (frame__insert(a, b, key, value))
 		return 0;
-	h >>= 30; /* which one: as good as at random */
-	a->slot[h].key = key | (a->slot[h].key & HV_KEY_SPILLED);
-	a->slot[h].page = value;
+	n = hv_hash32(key) >> 30; /* which one: as good as at random */
+	a->slot[n].key = key | (a->slot[n].key & HV_KEY_SPILLED);
+	a->slot[n].page = value;
 	lost(lost_frames);
 	return 0;
 }

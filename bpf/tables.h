@@ -37,17 +37,28 @@ static inline __u32 hv_hash32(__u64 x)
 	return (x * 0x9e3779b97f4a7c15ULL) >> 32;
 }
 
-/* The two buckets of a frame map key are those of hv_hash32(key) and of this. */
-static inline __u32 hv_hash_second(__u32 h)
-{
-	return h * 0x85ebca6b ^ h >> 15;
-}
-
 /* A hash's bucket of n, by its high bits: there multiplicative hashing spreads keys that
  * follow on evenly (Knuth, TAOCP 3, 6.4), as a guest's frames do; the low bits clump. */
 static inline __u64 hv_bucket(__u32 hash, __u64 n)
 {
 	return hash * n >> 32;
+}
+
+/*
+ * The two buckets of a frame map key, of n. A guest often reuses frames in runs, so
+ * 32 frames that follow on have their first buckets in a row, two frames each: 1 KiB,
+ * and one look at the page tables. The second is anywhere.
+ */
+static inline __u64 hv_first_bucket(__u64 key, __u64 n)
+{
+	return hv_bucket(hv_hash32(key >> 5), n / 16) * 16 + (key >> 1 & 15);
+}
+
+static inline __u64 hv_second_bucket(__u64 key, __u64 n)
+{
+	__u32 h = hv_hash32(key);
+
+	return hv_bucket(h * 0x85ebca6b ^ h >> 15, n);
 }
 
 /* Process -> VM. 16 bytes, four to a cache line. start tells a reused pid. */
@@ -120,7 +131,7 @@ struct hv_unmapped {
 /* Losses and switches. Each counter is added to atomically, and seldom. */
 struct hv_shared {
 	__u64 threshold;     /* sampling: pe_hash() at or under it */
-	__u64 frame_buckets; /* of the frame map in use, under 2^32 */
+	__u64 frame_buckets; /* of the frame map in use: 16 or more, under 2^32 */
 	__u64 lost_frames;
 	__u64 lost_latency;
 	__u64 lost_vms;

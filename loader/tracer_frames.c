@@ -52,8 +52,7 @@ static bool bucket__insert(struct hv_frame_bucket *b, __u64 key, __u64 page)
 static void move_entry(struct tracer *t, struct hv_frame_slot *slot, size_t at, __u64 buckets)
 {
 	__u64 key = slot->key & ~HV_KEY_SPILLED, page = slot->page;
-	__u32 h = hv_hash32(key);
-	__u64 first = hv_bucket(h, buckets), second = hv_bucket(hv_hash_second(h), buckets);
+	__u64 first = hv_first_bucket(key, buckets), second = hv_second_bucket(key, buckets);
 	struct hv_frame_bucket *a = &t->frames[first], *b = &t->frames[second];
 
 	if (first == at)

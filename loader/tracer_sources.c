@@ -163,10 +163,10 @@ static bool hugetlb_index_is_scaled(void)
 	return major < 6 || (major == 6 && minor < 7);
 }
 
-/* Two thirds full when all frames are there: see frame__swap() for what that loses. */
+/* 60 % full when all frames are there: see frame__swap() for what that loses. */
 static size_t buckets_for(__u64 frames)
 {
-	return (frames + frames / 2) / HV_FRAME_WAY + 1;
+	return (frames * 5 / 3 / HV_FRAME_WAY + 16) & ~15ULL;
 }
 
 static int size_maps(struct tracer *t, struct hvtrace_bpf *skel)

@@ -275,12 +275,12 @@ static void test_smaller_frame_map(void **state)
 {
 	struct handlers *h = *state;
 
-	h->shared->frame_buckets = 8;
+	h->shared->frame_buckets = 32;
 	handlers__transfer(h, OP_READ, 10, anon(h, 500, 20), 20);
 	handlers__transfer(h, OP_READ, 40, anon(h, 500, 1), 1);
 	assert_int_equal(h->n, 22);
 	assert_int_equal(h->events[20].kind, PAGE_EVICT);
-	for (size_t i = 8 * HV_FRAME_WAY; i < MAX_FRAMES; i++)
+	for (size_t i = 32 * HV_FRAME_WAY; i < MAX_FRAMES; i++)
 		assert_int_equal(handlers__slot(h, i)->page, 0);
 }
 
