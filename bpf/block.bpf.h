@@ -228,15 +228,22 @@ static __always_inline __u32 inflight_set(__u64 bio)
 	return hv_hash32(bio) % HV_INFLIGHT;
 }
 
+static __always_inline __u64 *inflight_waiting(__u32 set)
+{
+	return &shared.waiting[set % HV_WAITING].bios;
+}
+
 /* Remember a bio until it completes: for its latency, and its pages if it fails. */
 static __always_inline void inflight__enter(const struct bio_view *b, struct walk *w, __u64 page,
 					    __u32 count, bool timed)
 {
 	struct hv_inflight *set, *f, *oldest, *into = NULL;
 	__u64 bio = 0;
+	__u32 at;
 
 	bpf_probe_read_kernel(&bio, sizeof(bio), b->ctx);
-	set = shared.inflight[inflight_set(bio)];
+	at = inflight_set(bio);
+	set = shared.inflight[at];
 	oldest = set;
 	for (int i = 0; i < HV_INFLIGHT_WAY; i++) {
 		f = &set[i];
@@ -251,7 +258,7 @@ static __always_inline void inflight__enter(const struct bio_view *b, struct wal
 	if (!into || into->bio)
 		lost(lost_latency);
 	else
-		__sync_fetch_and_add(&shared.nr_inflight, 1);
+		__sync_fetch_and_add(inflight_waiting(at), 1);
 	f = into ? into : oldest;
 	f->bio = bio;
 	f->start = walk__now(w);
@@ -320,16 +327,11 @@ static __always_inline void inflight__finish(const struct hv_inflight *f, bool f
 		c->latency[f->write & 1][latency_bucket(now - f->start)]++;
 }
 
-static __always_inline bool inflight__any(void)
-{
-	return *(volatile __u64 *)&shared.nr_inflight;
-}
-
 static __always_inline void inflight__complete(__u64 bio, bool failed)
 {
 	__u32 set = inflight_set(bio);
 
-	if (!inflight__any())
+	if (!*(volatile __u64 *)inflight_waiting(set))
 		return;
 	for (int i = 0; i < HV_INFLIGHT_WAY; i++) {
 		struct hv_inflight *f = &shared.inflight[set][i];
@@ -339,7 +341,7 @@ static __always_inline void inflight__complete(__u64 bio, bool failed)
 			continue;
 		done = *f;
 		f->bio = 0;
-		__sync_fetch_and_sub(&shared.nr_inflight, 1);
+		__sync_fetch_and_sub(inflight_waiting(set), 1);
 		inflight__finish(&done, failed);
 		return;
 	}
@@ -381,8 +383,6 @@ static __always_inline int block__complete_rq(struct request *rq, bool failed, _
 {
 	struct rq_walk w = {.left = bytes, .failed = failed};
 
-	if (!inflight__any())
-		return 0;
 	w.bio = (__u64)BPF_CORE_READ(rq, bio);
 	if (!rq__bio(0, &w) && w.bio)
 		bpf_loop(MAX_CHUNKS, rq__bio, &w, 0);

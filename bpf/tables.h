@@ -128,6 +128,14 @@ struct hv_unmapped {
 };
 #define HV_UNMAPPED 256
 
+/* How many bios are waited for, to skip the completions of all others: in parts, each a
+ * cache line, for CPUs that do I/O at the same time. */
+struct hv_waiting {
+	__u64 bios;
+	__u64 pad[7];
+};
+#define HV_WAITING 16
+
 /* Losses and switches. Each counter is added to atomically, and seldom. */
 struct hv_shared {
 	__u64 threshold;     /* sampling: pe_hash() at or under it */
@@ -137,8 +145,7 @@ struct hv_shared {
 	__u64 lost_vms;
 	__u64 truncated;
 	__u64 pad[2];
-	__u64 nr_inflight; /* bios waited for; a cache line of its own */
-	__u64 pad2[7];
+	struct hv_waiting waiting[HV_WAITING]; /* set i of inflight counts in i % HV_WAITING */
 	struct hv_vm_index index[HV_VM_INDEX];
 	struct hv_vm vms[PE_MAX_VMS];
 	struct hv_disk disks[PE_MAX_DISKS];

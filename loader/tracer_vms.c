@@ -273,7 +273,8 @@ static void free_vm(struct tracer *t, struct vm_entry *v)
 		if (!f->bio || f->vm != vm)
 			continue;
 		f->bio = 0;
-		__atomic_fetch_sub(&s->nr_inflight, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_sub(&s->waiting[i / HV_INFLIGHT_WAY % HV_WAITING].bios, 1,
+				   __ATOMIC_RELAXED);
 	}
 	memset(s->vms[vm].slots, 0, sizeof(s->vms[vm].slots));
 	s->vms[vm].nr_files = s->vms[vm].kvm = 0;

@@ -275,6 +275,15 @@ __u64 handlers__disk_id(const struct handlers *h)
 	return 0;
 }
 
+__u64 handlers__waiting(const struct handlers *h)
+{
+	__u64 n = 0;
+
+	for (size_t i = 0; i < HV_WAITING; i++)
+		n += h->shared->waiting[i].bios;
+	return n;
+}
+
 __u64 handlers__held(const struct handlers *h, __u16 vm, __u64 frame)
 {
 	for (size_t i = 0; i < h->nr_buckets * HV_FRAME_WAY; i++) {

@@ -107,6 +107,8 @@ static inline const struct hv_frame_slot *handlers__slot(const struct handlers *
 /* Disk page (without the disk's id) that the frame map knows in a frame, or NOTHING. */
 #define NOTHING (~0ULL)
 __u64 handlers__held(const struct handlers *h, __u16 vm, __u64 frame);
+/* Bios whose completion is waited for. */
+__u64 handlers__waiting(const struct handlers *h);
 struct vm_counters handlers__counters(const struct handlers *h, __u16 vm);
 
 /* Fails the test unless exactly these counters are what a VM has (latency apart). */

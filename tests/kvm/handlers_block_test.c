@@ -37,7 +37,7 @@ static void test_read(void **state)
 	expect_events(h, event(PAGE_FILL, 10, ANON_FRAME));
 	expect_counters(h, .fills = 1, .ios = 1, .events = 1);
 	assert_int_equal(handlers__held(h, VM, ANON_FRAME), 10);
-	assert_int_equal(h->shared->nr_inflight, 1);
+	assert_int_equal(handlers__waiting(h), 1);
 }
 
 static void test_write(void **state)
@@ -309,7 +309,7 @@ static void test_swap_in(void **state)
 	handlers__transfer(h, OP_READ, 10, memory, 1);
 	expect_no_event(h);
 	expect_counters(h, .fills = 0);
-	assert_int_equal(h->shared->nr_inflight, 0);
+	assert_int_equal(handlers__waiting(h), 0);
 }
 
 static void test_swap_out(void **state)
@@ -478,7 +478,7 @@ static void test_latency(void **state)
 	}
 	assert_int_equal(nr_latencies(h, 0), 16);
 	assert_int_equal(nr_latencies(h, 1), 16);
-	assert_int_equal(h->shared->nr_inflight, 0);
+	assert_int_equal(handlers__waiting(h), 0);
 }
 
 static void test_longest_latency(void **state)
@@ -503,7 +503,7 @@ static void test_completes_once(void **state)
 	assert_int_equal(nr_latencies(h, 1), 0);
 	assert_null(inflight(h, bio));
 	assert_non_null(inflight(h, another));
-	assert_int_equal(h->shared->nr_inflight, 1);
+	assert_int_equal(handlers__waiting(h), 1);
 }
 
 static void test_failed(void **state)
@@ -557,7 +557,7 @@ static void test_request(void **state)
 	handlers__collect(h);
 	expect_events(h, discarded(12, 1));
 	expect_counters(h, .fills = 3, .ios = 3, .io_errors = 1, .events = 4);
-	assert_int_equal(h->shared->nr_inflight, 0);
+	assert_int_equal(handlers__waiting(h), 0);
 }
 
 /* A bio's memory is used again: where its completion was not seen, that is a loss. */
@@ -568,10 +568,10 @@ static void test_queued_again(void **state)
 
 	handlers__queue(h, bio);
 	assert_int_equal(h->shared->lost_latency, 1);
-	assert_int_equal(h->shared->nr_inflight, 1);
+	assert_int_equal(handlers__waiting(h), 1);
 	complete(h, bio);
 	assert_int_equal(nr_latencies(h, 0), 1);
-	assert_int_equal(h->shared->nr_inflight, 0);
+	assert_int_equal(handlers__waiting(h), 0);
 }
 
 /* Too many at a time: the one that waits longest is given up. */
@@ -583,10 +583,11 @@ static void test_inflight_full(void **state)
 
 	for (int i = 0; i < HV_INFLIGHT_WAY; i++)
 		set[i] = (struct hv_inflight){.bio = i + 1, .start = i == 2 ? 5 : 6, .vm = VM};
-	h->shared->nr_inflight = HV_INFLIGHT_WAY;
+	h->shared->waiting[(set - h->shared->inflight[0]) / HV_INFLIGHT_WAY % HV_WAITING].bios =
+		HV_INFLIGHT_WAY;
 	handlers__queue(h, bio);
 	assert_int_equal(h->shared->lost_latency, 1);
-	assert_int_equal(h->shared->nr_inflight, HV_INFLIGHT_WAY);
+	assert_int_equal(handlers__waiting(h), HV_INFLIGHT_WAY);
 	assert_int_equal(set[2].bio, bio);
 	assert_int_equal(set[0].bio, 1);
 }

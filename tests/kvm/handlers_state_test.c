@@ -116,7 +116,7 @@ static void test_sampled_latency(void **state)
 		;
 	bio = handlers__transfer(h, OP_READ, first, anon(h, 5000, 2), 2);
 	expect_events(h, event(PAGE_FILL, first + 1, 5001));
-	assert_int_equal(h->shared->nr_inflight, 2);
+	assert_int_equal(handlers__waiting(h), 2);
 	fake_kernel__set(h->kernel, bio, "bio", "bi_status", 10);
 	handlers__run(h, "bio_complete", 0, bio, 0);
 	handlers__collect(h);
@@ -124,7 +124,7 @@ static void test_sampled_latency(void **state)
 	c = handlers__counters(h, VM);
 	for (int i = 0; i < PE_LATENCY_BUCKETS; i++)
 		assert_int_equal(c.latency[0][i], 0);
-	assert_int_equal(h->shared->nr_inflight, 1);
+	assert_int_equal(handlers__waiting(h), 1);
 }
 
 static void test_unsampled_bio(void **state)
@@ -135,7 +135,7 @@ static void test_unsampled_bio(void **state)
 	handlers__transfer(h, OP_READ, find_page(h, 100, false), anon(h, 5000, 1), 1);
 	expect_no_event(h);
 	expect_counters(h, .fills = 2, .ios = 2, .events = 1);
-	assert_int_equal(h->shared->nr_inflight, 1);
+	assert_int_equal(handlers__waiting(h), 1);
 }
 
 /* ------------------------------------------------------------- frame map */
