@@ -200,7 +200,7 @@ if devices__add_zram 512 && devices__fill; then
 	bench_throughput zram
 	bench_cpu
 fi
-threads=4
+threads=32
 if devices__add_loop 512 && devices__fill; then
 	bench_throughput "loop over memory"
 	bench_cpu

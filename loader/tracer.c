@@ -206,6 +206,7 @@ int tracer__poll(struct tracer *t, int timeout_ms, tracer_event_fn fn, void *ctx
 	if (got < 0)
 		return got;
 	got = merge__take(t->merge, t->until, fn, ctx);
+	tracer__grow_frames(t);
 	tracer__scan_vms(t);
 	tracer__check_waiting(t);
 	return err ? err : got;

@@ -70,8 +70,41 @@ static void move_entry(struct tracer *t, struct hv_frame_slot *slot, size_t at, 
 		__atomic_fetch_add(&t->shared->lost_frames, 1, __ATOMIC_RELAXED);
 }
 
-/* The map shrinks with the rate: a small one stays in the CPU's caches, and
- * looking up frames that hold no sampled page is most of a sampled run's cost. */
+/* Use so many buckets from now on. Places scale with the number, so the order of the
+ * moves is that in which they make room for each other. */
+static void use_buckets(struct tracer *t, __u64 now)
+{
+	__u64 old = t->shared->frame_buckets;
+
+	__atomic_store_n(&t->shared->frame_buckets, now, __ATOMIC_RELEASE);
+	for (size_t n = 0; n < old; n++) {
+		size_t i = now > old ? old - 1 - n : n;
+
+		for (int j = 0; j < HV_FRAME_WAY; j++) {
+			if (t->frames[i].slot[j].page)
+				move_entry(t, &t->frames[i].slot[j], i, now);
+		}
+	}
+}
+
+/* Drop what is not sampled any more; how many entries are left. */
+static size_t drop_unsampled(struct tracer *t, __u64 threshold)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < t->shared->frame_buckets; i++) {
+		for (int j = 0; j < HV_FRAME_WAY; j++) {
+			struct hv_frame_slot *slot = &t->frames[i].slot[j];
+
+			if (slot->page && !still_sampled(slot, threshold))
+				slot->page = 0;
+			left += !!slot->page;
+		}
+	}
+	return left;
+}
+
+/* What a map for all frames shrinks to with the rate. */
 static __u64 fewer_buckets(__u64 buckets, __u64 from, __u64 to)
 {
 	while (from / 2 >= to && buckets / 2 >= MIN_BUCKETS) {
@@ -81,22 +114,36 @@ static __u64 fewer_buckets(__u64 buckets, __u64 from, __u64 to)
 	return buckets;
 }
 
+/* A quarter full, but within bounds. */
+static __u64 buckets_for(const struct tracer *t, size_t entries)
+{
+	__u64 n = entries > MIN_BUCKETS ? entries : MIN_BUCKETS;
+
+	return n < t->full_buckets ? n : t->full_buckets;
+}
+
+/*
+ * A small map stays in the CPU's caches, and looking up frames that hold no sampled
+ * page is most of a sampled run's cost. So a map that holds little takes little of
+ * its memory, and more again when it fills.
+ */
 void tracer__thin_frames(struct tracer *t, __u64 threshold)
 {
-	__u64 old = t->shared->frame_buckets, now = fewer_buckets(old, t->thinned_for, threshold);
-
+	t->full_buckets = fewer_buckets(t->full_buckets, t->thinned_for, threshold);
 	t->thinned_for = threshold;
-	__atomic_store_n(&t->shared->frame_buckets, now, __ATOMIC_RELEASE);
-	for (size_t i = 0; i < old; i++) {
-		for (int j = 0; j < HV_FRAME_WAY; j++) {
-			struct hv_frame_slot *slot = &t->frames[i].slot[j];
+	use_buckets(t, buckets_for(t, drop_unsampled(t, threshold)));
+}
 
-			if (!slot->page)
-				continue;
-			if (still_sampled(slot, threshold))
-				move_entry(t, slot, i, now);
-			else
-				slot->page = 0;
-		}
-	}
+void tracer__grow_frames(struct tracer *t)
+{
+	__u64 buckets = t->shared->frame_buckets;
+	size_t entries;
+
+	/* The larger the map, the seldomer it is counted: so much a poll. */
+	if (buckets == t->full_buckets || ++t->polls_uncounted * MIN_BUCKETS < buckets)
+		return;
+	t->polls_uncounted = 0;
+	entries = drop_unsampled(t, t->thinned_for);
+	if (entries * 5 > buckets * HV_FRAME_WAY * 2)
+		use_buckets(t, buckets_for(t, buckets * 2));
 }

@@ -38,7 +38,9 @@ struct tracer {
 	struct hv_shared *shared;
 	struct hv_frame_bucket *frames;
 	size_t nr_buckets;
-	__u64 thinned_for; /* threshold that the frame map was last fitted to */
+	__u64 thinned_for;  /* threshold that the frame map was last fitted to */
+	__u64 full_buckets; /* what it may take of nr_buckets, at that threshold */
+	__u64 polls_uncounted;
 	struct hv_stage *stages;
 	int nr_cpus;
 	struct ring_buffer *ring;
@@ -79,6 +81,8 @@ int tracer__map_fd(const struct tracer *t, const char *name);
 void tracer__forget_frames(struct tracer *t, __u32 vm);
 /* Fewer pages are sampled: drop the others, and keep the rest on less memory. */
 void tracer__thin_frames(struct tracer *t, __u64 threshold);
+/* Take more memory again if it fills. */
+void tracer__grow_frames(struct tracer *t);
 
 /* tracer_vms.c */
 int tracer__enter_pids(struct tracer *t);

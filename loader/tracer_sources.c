@@ -181,6 +181,7 @@ static int size_maps(struct tracer *t, struct hvtrace_bpf *skel)
 	skel->rodata->wakeup_bytes = ring / 4;
 	skel->rodata->hugetlb_index_scaled = hugetlb_index_is_scaled();
 	t->thinned_for = t->opts.threshold;
+	t->full_buckets = t->nr_buckets;
 	skel->bss->shared.threshold = t->opts.threshold;
 	t->opts.ring_bytes = ring;
 	skel->bss->shared.frame_buckets = t->nr_buckets;

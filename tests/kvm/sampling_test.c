@@ -11,6 +11,7 @@
 
 #define FRAMES 512
 #define DISK_PAGES 4096
+#define MANY 16384 /* frames: sampled by half, more than the smallest map holds */
 #define QUARTER (PE_SAMPLE_ALL / 4)
 #define SIXTEENTH (PE_SAMPLE_ALL / 16)
 
@@ -38,13 +39,18 @@ static __u64 disk_of(const struct rig *r)
 	return trace__events(r->trace, &n)[0].page >> PE_DISK_SHIFT;
 }
 
-static __u64 sampled_pages(__u64 disk, __u64 first, __u64 threshold)
+static __u64 sampled_among(__u64 disk, __u64 first, __u64 count, __u64 threshold)
 {
 	__u64 n = 0;
 
-	for (__u64 i = first; i < first + FRAMES; i++)
+	for (__u64 i = first; i < first + count; i++)
 		n += pe_hash(pe_page(disk, i), SPACE_DISK) <= threshold;
 	return n;
+}
+
+static __u64 sampled_pages(__u64 disk, __u64 first, __u64 threshold)
+{
+	return sampled_among(disk, first, FRAMES, threshold);
 }
 
 static void expect_all_under(const struct rig *r, __u64 threshold)
@@ -100,11 +106,32 @@ static void test_falling_rate(void **state)
 	rig__down(&r);
 }
 
+/* A map that took little memory, as little was in it, takes more in time. */
+static void test_growing_map(void **state)
+{
+	const struct vmm_opts opts = {.memory = VMM_MEMFD, .frames = MANY};
+	struct rig r;
+	__u64 disk;
+
+	rig__up(&r, &opts, 2 * MANY);
+	tracer__set_threshold(trace__tracer(r.trace), PE_SAMPLE_ALL / 2);
+	for (__u64 page = 0; page < 2 * MANY; page += FRAMES) {
+		rig__add(&r, (struct guest_op){OP_READ, 1, page, page % MANY, FRAMES, 0});
+		rig__run(&r);
+	}
+	disk = disk_of(&r);
+	/* Each frame was filled twice; what half of the first fills brought is evicted. */
+	assert_int_equal(rig__count(&r, PAGE_EVICT, SPACE_DISK),
+			 sampled_among(disk, 0, MANY, PE_SAMPLE_ALL / 2));
+	rig__down(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rate),
 		cmocka_unit_test(test_falling_rate),
+		cmocka_unit_test(test_growing_map),
 	};
 
 	host__require_kvm();
