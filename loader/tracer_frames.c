@@ -23,11 +23,18 @@ static bool still_sampled(const struct hv_frame_slot *slot, __u64 threshold)
 	return pe_hash(slot->page - 1, SPACE_DISK) <= threshold;
 }
 
-static bool bucket__has(const struct hv_frame_bucket *b, __u64 key)
+/* Into the slot that the frame has here already, if it has one. A program that was
+ * faster has put a newer page there: that one stays. */
+static bool bucket__put(struct hv_frame_bucket *b, __u64 key, __u64 page)
 {
 	for (int j = 0; j < HV_FRAME_WAY; j++) {
-		if ((b->slot[j].key & ~HV_KEY_SPILLED) == key)
-			return true;
+		__u64 empty = 0;
+
+		if ((b->slot[j].key & ~HV_KEY_SPILLED) != key)
+			continue;
+		__atomic_compare_exchange_n(&b->slot[j].page, &empty, page, false, __ATOMIC_ACQ_REL,
+					    __ATOMIC_RELAXED);
+		return true;
 	}
 	return false;
 }
@@ -47,8 +54,7 @@ static bool bucket__insert(struct hv_frame_bucket *b, __u64 key, __u64 page)
 	return false;
 }
 
-/* Bring an entry to where the smaller map looks for it. A program that was
- * faster has put the frame's newer page there already. */
+/* Bring an entry to where a map of so many buckets looks for it. */
 static void move_entry(struct tracer *t, struct hv_frame_slot *slot, size_t at, __u64 buckets)
 {
 	__u64 key = slot->key & ~HV_KEY_SPILLED, page = slot->page;
@@ -63,11 +69,15 @@ static void move_entry(struct tracer *t, struct hv_frame_slot *slot, size_t at, 
 	}
 	slot->page = 0;
 	slot->key &= HV_KEY_SPILLED;
-	if (bucket__has(a, key) || bucket__has(b, key) || bucket__insert(a, key, page))
+	if (bucket__put(a, key, page))
 		return;
+	if (!bucket__put(b, key, page)) {
+		if (bucket__insert(a, key, page))
+			return;
+		if (!bucket__insert(b, key, page))
+			__atomic_fetch_add(&t->shared->lost_frames, 1, __ATOMIC_RELAXED);
+	}
 	__atomic_fetch_or(&a->slot[0].key, HV_KEY_SPILLED, __ATOMIC_ACQ_REL);
-	if (!bucket__insert(b, key, page))
-		__atomic_fetch_add(&t->shared->lost_frames, 1, __ATOMIC_RELAXED);
 }
 
 /* Use so many buckets from now on. Places scale with the number, so the order of the
@@ -115,7 +125,7 @@ static __u64 fewer_buckets(__u64 buckets, __u64 from, __u64 to)
 }
 
 /* A quarter full, but within bounds. */
-static __u64 buckets_for(const struct tracer *t, size_t entries)
+static __u64 buckets_to_hold(const struct tracer *t, size_t entries)
 {
 	__u64 n = entries > MIN_BUCKETS ? entries : MIN_BUCKETS;
 
@@ -131,7 +141,7 @@ void tracer__thin_frames(struct tracer *t, __u64 threshold)
 {
 	t->full_buckets = fewer_buckets(t->full_buckets, t->thinned_for, threshold);
 	t->thinned_for = threshold;
-	use_buckets(t, buckets_for(t, drop_unsampled(t, threshold)));
+	use_buckets(t, buckets_to_hold(t, drop_unsampled(t, threshold)));
 }
 
 void tracer__grow_frames(struct tracer *t)
@@ -145,5 +155,5 @@ void tracer__grow_frames(struct tracer *t)
 	t->polls_uncounted = 0;
 	entries = drop_unsampled(t, t->thinned_for);
 	if (entries * 5 > buckets * HV_FRAME_WAY * 2)
-		use_buckets(t, buckets_for(t, buckets * 2));
+		use_buckets(t, buckets_to_hold(t, buckets * 2));
 }
