@@ -120,10 +120,6 @@ struct request {
 	struct bio *bio;
 };
 
-struct request_queue {
-	int node;
-};
-
 struct bio_list {
 	struct bio *head;
 };

@@ -19,7 +19,6 @@
 #define HV_STAGE_EVENTS 127 /* one less than a power of two: the verifier bounds it by bits */
 #define HV_TOMBSTONE 0xffffffffU
 
-#define HV_REGION_ANON 0
 #define HV_REGION_MAX 0x7d
 #define HV_REGION_OTHER 0x7e /* page cache of some other file: not guest memory */
 #define HV_REGION_NONE 0x7f  /* not in the tables (they are full) */

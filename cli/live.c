@@ -431,6 +431,17 @@ static void put_last_json(const struct live *l, const struct status *s)
 	puts(",\"final\":true}");
 }
 
+/* On which CPUs the ring buffer was found full. */
+static void put_drops(const struct tracer *t)
+{
+	__u64 dropped;
+
+	for (int cpu = 0; !tracer__dropped_on(t, cpu, &dropped); cpu++) {
+		if (dropped)
+			printf("Dropped on CPU %d: %llu events\n", cpu, dropped);
+	}
+}
+
 static void put_last_status(const struct live *l, const struct status *s)
 {
 	__u64 ns, runs, pages;
@@ -444,6 +455,7 @@ static void put_last_status(const struct live *l, const struct status *s)
 		printf("Lost: %llu frames of the frame map, %llu I/O completions, %llu VMs, "
 		       "%llu pages of long I/Os\n",
 		       s->loss.frames, s->loss.latency, s->loss.vms, s->loss.truncated);
+	put_drops(session__tracer(l->session));
 	if (bpf_cost(l, &ns, &runs, &pages))
 		printf("BPF: %llu runs, %llu ns, %.1f ns a page\n", runs, ns,
 		       pages ? (double)ns / pages : 0);

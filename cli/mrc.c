@@ -248,6 +248,15 @@ static int settle_names(struct mrc *m)
 	return 0;
 }
 
+static struct summary_vm summary_of(const struct result *r)
+{
+	return (struct summary_vm){
+		.pid = r->vm.pid,
+		.vmm = r->vm.vmm,
+		.mem_pages = r->vm.mem_pages,
+	};
+}
+
 /* --- telling --- */
 
 static void put_text(const struct mrc *m)
@@ -259,11 +268,7 @@ static void put_text(const struct mrc *m)
 	putchar('\n');
 	for (size_t i = 0; i < m->nr; i++) {
 		const struct result *r = &m->results[i];
-		struct summary_vm vm = {
-			.pid = r->vm.pid,
-			.vmm = r->vm.vmm,
-			.mem_pages = r->vm.mem_pages,
-		};
+		struct summary_vm vm = summary_of(r);
 
 		summary__print(stdout, &vm, r->report);
 		summary__sizes(stdout, r->at);
@@ -279,11 +284,7 @@ static void put_json(const struct mrc *m)
 	       m->loss.truncated, sampling__one_in(m->threshold));
 	for (size_t i = 0; i < m->nr; i++) {
 		const struct result *r = &m->results[i];
-		struct summary_vm vm = {
-			.pid = r->vm.pid,
-			.vmm = r->vm.vmm,
-			.mem_pages = r->vm.mem_pages,
-		};
+		struct summary_vm vm = summary_of(r);
 
 		summary__json(stdout, &vm, m->sizes ? r->at : r->report);
 	}

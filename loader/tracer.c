@@ -104,7 +104,6 @@ int tracer__attach(struct tracer *t)
 
 	if (!err)
 		err = tracer__attach_sources(t);
-	t->attached = !err;
 	t->until = tracer__now();
 	if (!err)
 		tracer__scan_vms(t);

@@ -51,7 +51,6 @@ struct tracer {
 	__u64 checked_kvm; /* ns: when kvm was last looked for */
 	struct bpf_link *links[16];
 	size_t nr_links;
-	bool attached;
 	bool raw; /* raw_tp programs instead of tp_btf */
 
 	struct vm_entry vms[PE_MAX_VMS];
