@@ -3,20 +3,7 @@
 #ifndef HVTRACE_CURVE_H
 #define HVTRACE_CURVE_H
 
-#include <stddef.h>
-
-#include "../bpf/page_event.h"
-
-struct curve_point {
-	__u64 size;	 /* pages added to direct memory */
-	double misses;	 /* estimate for all pages, not a sampled count */
-	double accesses; /* fills */
-	double error; /* half-width of misses / accesses: 95 % of sampling plus the bounds of unseen
-			 evictions */
-};
-
-/* misses / accesses; 0 when there was no access. */
-double curve_point__ratio(const struct curve_point *p);
+#include "hvanalysis.h"
 
 struct reuse_histogram;
 
