@@ -188,3 +188,16 @@ size_t size__defaults(__u64 max, __u64 *out, size_t room)
 	n += log_sizes(max, out + n, room - n);
 	return sort_unique(out, n);
 }
+
+size_t size__spaced(__u64 max, size_t n, bool log, __u64 *out)
+{
+	for (size_t i = 0; i + 1 < n; i++) {
+		double share = (double)i / (n - 1);
+		double x = log ? pow(max, share) : max * share;
+
+		out[i] = x < max ? floor(x + 0.5) : max;
+	}
+	if (n)
+		out[n - 1] = max;
+	return sort_unique(out, n);
+}

@@ -3,6 +3,7 @@
 #ifndef HVTRACE_SIZE_H
 #define HVTRACE_SIZE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "../bpf/page_event.h"
@@ -30,5 +31,8 @@ const char *size__format(__u64 pages, char buf[SIZE_TEXT]);
  * curves can be compared. Every size when max < room. Returns how many are in out; room >= 2.
  */
 size_t size__defaults(__u64 max, __u64 *out, size_t room);
+/* At most n sizes, ascending, without repetition, the last one max: evenly spaced from 0, or on a
+ * logarithmic scale from 1 page. out has room for n; returns how many there are. */
+size_t size__spaced(__u64 max, size_t n, bool log, __u64 *out);
 
 #endif

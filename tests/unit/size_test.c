@@ -176,12 +176,46 @@ static void test_defaults(void **state)
 	}
 }
 
+static void test_spaced(void **state)
+{
+	static const __u64 even[] = {0, 25, 50, 75, 100}, octaves[] = {1, 4, 16, 64, 256};
+	__u64 v[300];
+
+	assert_int_equal(size__spaced(100, 5, false, v), 5);
+	assert_memory_equal(v, even, sizeof(even));
+	assert_int_equal(size__spaced(256, 5, true, v), 5);
+	assert_memory_equal(v, octaves, sizeof(octaves));
+	/* One is the end; there are not more sizes than pages. */
+	assert_int_equal(size__spaced(77, 1, true, v), 1);
+	assert_int_equal(v[0], 77);
+	assert_int_equal(size__spaced(9, 300, false, v), 10);
+	assert_int_equal(size__spaced(9, 300, true, v), 9);
+	assert_int_equal(size__spaced(9, 0, true, v), 0);
+}
+
+static void test_spaced_ends(void **state)
+{
+	__u64 v[300];
+
+	for (int log = 0; log < 2; log++) {
+		for (__u64 max = 0; max < 1ULL << 52; max = max * 3 + 1) {
+			size_t n = size__spaced(max, 300, log, v);
+
+			assert_int_equal(v[0], max && log ? 1 : 0);
+			assert_int_equal(v[n - 1], max);
+			for (size_t i = 1; i < n; i++)
+				assert_true(v[i] > v[i - 1]);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),	       cmocka_unit_test(test_parse_list),
 		cmocka_unit_test(test_format),	       cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_round_defaults),
+		cmocka_unit_test(test_round_defaults), cmocka_unit_test(test_spaced),
+		cmocka_unit_test(test_spaced_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
