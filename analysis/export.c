@@ -2,11 +2,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "export.h"
+#include "gnuplot.h"
+#include "utf8.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -81,29 +84,6 @@ static int finish(FILE *out)
 	if (errno)
 		return -errno;
 	return before ? -before : -EIO;
-}
-
-/* Length of the UTF-8 sequence at s, 0 if it is none (RFC 3629: no overlong ones, no surrogates,
- * nothing above U+10FFFF). */
-static int utf8_length(const unsigned char *s)
-{
-	__u32 code;
-	int n;
-
-	if (s[0] < 0x80)
-		return 1;
-	n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
-	if (s[0] < 0xc2 || s[0] > 0xf4)
-		return 0;
-	code = s[0] & (0x7f >> n);
-	for (int i = 1; i < n; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-		code = code << 6 | (s[i] & 0x3f);
-	}
-	if ((n == 3 && code < 0x800) || (n == 4 && code < 0x10000) || code > 0x10ffff)
-		return 0;
-	return code >= 0xd800 && code < 0xe000 ? 0 : n;
 }
 
 /* --- CSV --- */
@@ -215,125 +195,28 @@ int export__curve_csv(FILE *out, struct vm_report *const *reports, size_t n)
 
 /* --- gnuplot --- */
 
-/* Within double quotes of gnuplot, and then in XML: what neither can hold becomes a blank. A
- * backquote would run what it encloses as a command. */
-static void put_gnuplot_string(FILE *out, const char *str)
-{
-	const unsigned char *s = (const unsigned char *)str;
-
-	fputc('"', out);
-	while (*s) {
-		int n = utf8_length(s);
-
-		if (!n || *s < ' ' || *s == 0x7f || *s == '`')
-			fputc(' ', out);
-		else if (*s == '"' || *s == '\\')
-			fprintf(out, "\\%c", *s);
-		else
-			fwrite(s, 1, n, out);
-		s += n ? n : 1;
-	}
-	fputc('"', out);
-}
-
-/* Data goes into the script itself: no VM name can break it then. */
-static void put_gnuplot_data(FILE *out, struct vm_report *const *reports, size_t n,
-			     enum page_space space)
-{
-	for (size_t i = 0; i < n; i++) {
-		const struct space_report *s = &reports[i]->space[space];
-
-		if (!s->nr_points)
-			continue;
-		fprintf(out, "\n# MiB added, miss ratio, error\n$%s%zu << END\n",
-			page_space__name(space), i);
-		for (size_t k = 0; k < s->nr_points; k++)
-			fprintf(out, "%.10g %.6g %.6g\n", s->curve[k].size * 4 / 1024.0,
-				curve_point__ratio(&s->curve[k]), s->curve[k].error);
-		fputs("END\n", out);
-	}
-}
-
-static void put_gnuplot_plot(FILE *out, struct vm_report *const *reports, size_t n,
-			     enum page_space space)
-{
-	const char *name = page_space__name(space), *sep = "\nplot";
-	int style = 1;
-
-	fprintf(out, "\nset title \"Miss curves: %s\" noenhanced",
-		space == SPACE_MEM ? "memory paged out by the host" : "disk pages");
-	for (size_t i = 0; i < n; i++) {
-		if (!reports[i]->space[space].nr_points)
-			continue;
-		fprintf(out,
-			"%s $%s%zu using 1:(low($2-$3)):(high($2+$3)) with filledcurves "
-			"fillstyle transparent solid 0.2 noborder linestyle %d notitle, \\\n"
-			"     $%s%zu using 1:2 with lines linestyle %d title ",
-			sep, name, i, style, name, i, style);
-		put_gnuplot_string(out, reports[i]->name);
-		fputs(" noenhanced", out);
-		sep = ", \\\n    ";
-		style = style % 6 + 1;
-	}
-	fputc('\n', out);
-}
-
-static size_t nr_curves(struct vm_report *const *reports, size_t n, enum page_space space)
-{
-	size_t curves = 0;
-
-	for (size_t i = 0; i < n; i++)
-		curves += reports[i]->space[space].nr_points > 0;
-	return curves;
-}
-
-static const char gnuplot_head[] =
-	"# SPDX-License-Identifier: GPL-2.0\n"
-	"# gnuplot curve.gp -> curve.svg: misses by memory added to each VM, of curve.csv.\n"
-	"# The bands are the error: unseen evictions and 95 % of sampling.\n"
-	"set encoding utf8\n"
-	"set output \"curve.svg\"\n"
-	"set border 3 linecolor \"#606060\"\n"
-	"set tics nomirror out\n"
-	"set grid linecolor \"#d8d8d8\" linetype 1 linewidth 1\n"
-	"set key top right noenhanced\n"
-	"set xlabel \"memory added (MiB)\"\n"
-	"set ylabel \"misses / accesses of today\"\n"
-	"set xrange [0:*]\n"
-	"set yrange [0:1.02]\n"
-	"set style line 1 linecolor \"#0072b2\" linewidth 2\n"
-	"set style line 2 linecolor \"#d55e00\" linewidth 2\n"
-	"set style line 3 linecolor \"#009e73\" linewidth 2\n"
-	"set style line 4 linecolor \"#cc79a7\" linewidth 2\n"
-	"set style line 5 linecolor \"#e69f00\" linewidth 2\n"
-	"set style line 6 linecolor \"#56b4e9\" linewidth 2\n"
-	"low(x) = x < 0 ? 0 : x\n"
-	"high(x) = x > 1 ? 1 : x\n";
-
 int export__gnuplot(FILE *out, struct vm_report *const *reports, size_t n)
 {
-	bool seen[PAGE_SPACES];
-	int plots = 0;
+	struct plot_curve *curves = calloc(n * PAGE_SPACES + 1, sizeof(*curves));
+	struct plot_opts opts = {.output = "curve.svg"};
 
-	for (int s = 0; s < PAGE_SPACES; s++) {
-		seen[s] = nr_curves(reports, n, s);
-		plots += seen[s];
+	if (!curves)
+		return -ENOMEM;
+	for (size_t i = 0; i < n * PAGE_SPACES; i++) {
+		const struct vm_report *r = reports[i / PAGE_SPACES];
+		const struct space_report *s = &r->space[i % PAGE_SPACES];
+
+		curves[i] = (struct plot_curve){
+			.name = r->name,
+			.space = i % PAGE_SPACES,
+			.added = s->order && s->order[0] == 'e',
+			.points = s->curve,
+			.n = s->nr_points,
+		};
 	}
-	fputs(gnuplot_head, out);
-	fprintf(out, "set terminal svg size %d,540 font \"sans-serif,14\" background \"white\"\n",
-		plots > 1 ? 1500 : 900);
-	for (int s = 0; s < PAGE_SPACES; s++)
-		if (seen[s])
-			put_gnuplot_data(out, reports, n, s);
-	if (plots > 1)
-		fprintf(out, "\nset multiplot layout 1,%d\n", plots);
-	for (int s = 0; s < PAGE_SPACES; s++)
-		if (seen[s])
-			put_gnuplot_plot(out, reports, n, s);
-	if (plots > 1)
-		fputs("unset multiplot\n", out);
-	if (!plots)
-		fputs("\nset title \"Miss curves: nothing seen\"\nplot 2 notitle\n", out);
+	fputs("# gnuplot curve.gp -> curve.svg, of the numbers in curve.csv\n", out);
+	gnuplot__write(out, &opts, curves, n * PAGE_SPACES);
+	free(curves);
 	return finish(out);
 }
 
@@ -345,7 +228,7 @@ void export__json_string(FILE *out, const char *str)
 
 	fputc('"', out);
 	while (*s) {
-		int n = utf8_length(s);
+		int n = utf8__length(s);
 
 		if (!n)
 			fputs("\\ufffd", out);
