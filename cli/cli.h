@@ -14,6 +14,7 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 int cmd_live(int argc, char **argv);
 int cmd_record(int argc, char **argv);
 int cmd_mrc(int argc, char **argv);
+int cmd_plot(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 
 /* Whose messages they are ("live"); NULL: of hvtrace itself. */

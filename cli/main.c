@@ -14,13 +14,15 @@ static const struct {
 	{"live", cmd_live},
 	{"record", cmd_record},
 	{"mrc", cmd_mrc},
+	{"plot", cmd_plot},
 	{"doctor", cmd_doctor},
 };
 
 static const char help[] =
 	"Usage: hvtrace [live] [OPTION]...   watch the VMs of this host, page by page\n"
 	"       hvtrace record -o FILE ...   write their page events to a file\n"
-	"       hvtrace mrc [OPTION]... FILE miss curves from such a file, no root needed\n"
+	"       hvtrace mrc [OPTION]... FILE miss curves of such a file or a trace, no root needed\n"
+	"       hvtrace plot ... CURVE.csv   draw miss curves\n"
 	"       hvtrace doctor               what this host offers, and what is missing\n"
 	"       hvtrace COMMAND --help       the options of a command\n"
 	"       hvtrace --version\n"
@@ -32,7 +34,10 @@ static const char help[] =
 	"                                   a VM that does not use KVM, too\n"
 	"  hvtrace record -o vm.hvt -d 600  ten minutes of page events\n"
 	"  hvtrace mrc --sizes 1GiB,2GiB vm.hvt\n"
-	"                                   how many misses 1 GiB or 2 GiB more would leave\n";
+	"                                   how many misses 1 GiB or 2 GiB more would leave\n"
+	"  hvtrace mrc --shards 0.01 --csv curve.csv trace.oracleGeneral.zst\n"
+	"  hvtrace plot -o curve.svg curve.csv\n"
+	"                                   the miss curve of a foreign trace, and its picture\n";
 
 static int run_command(int argc, char **argv)
 {
