@@ -220,7 +220,8 @@ static void put_axis(FILE *out, __u64 max, bool utf8)
 	fprintf(out, "\n%.*s\n", COLUMNS + 7, line);
 }
 
-void chart__curve(FILE *out, const struct curve_point *points, size_t n, bool utf8)
+void chart__curve(FILE *out, const char *caption, const struct curve_point *points, size_t n,
+		  bool utf8)
 {
 	struct canvas c = {
 		.width = utf8 ? MAX_X : COLUMNS,
@@ -232,7 +233,7 @@ void chart__curve(FILE *out, const struct curve_point *points, size_t n, bool ut
 		return;
 	}
 	draw(&c, points, n);
-	fprintf(out, "%5smisses / accesses of today, by memory added\n", "");
+	fprintf(out, "%5s%s\n", "", caption);
 	for (int row = 0; row < ROWS; row++)
 		put_row(out, &c, row, utf8);
 	put_axis(out, points[n - 1].size, utf8);

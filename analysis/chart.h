@@ -22,7 +22,8 @@ void chart__reuse(FILE *out, const struct space_report *space);
 void chart__latency(FILE *out, const __u64 latency[PE_LATENCY_BUCKETS]);
 
 /* A miss curve of n points in ascending sizes, 17 rows of braille dots or, without utf8, of
- * ASCII. The error band is hinted: lightly dotted around the line, or by ':'. */
-void chart__curve(FILE *out, const struct curve_point *points, size_t n, bool utf8);
+ * ASCII, below a caption. The error band is hinted: lightly dotted around the line, or by ':'. */
+void chart__curve(FILE *out, const char *caption, const struct curve_point *points, size_t n,
+		  bool utf8);
 
 #endif

@@ -304,23 +304,29 @@ static void put_json_latency(FILE *out, const struct vm_report *r, int op)
 	fputs("]}\n", out);
 }
 
+void export__json_points(FILE *out, const struct curve_point *points, size_t n)
+{
+	fputs("\"columns\":[\"size_pages\",\"misses\",\"accesses\",\"miss_ratio\",\"error\"]"
+	      ",\"points\":[",
+	      out);
+	for (size_t i = 0; i < n; i++) {
+		fprintf(out, "%s[%llu,", i ? "," : "", points[i].size);
+		put_estimate(out, points[i].misses);
+		fputc(',', out);
+		put_estimate(out, points[i].accesses);
+		fprintf(out, ",%.6g,%.6g]", curve_point__ratio(&points[i]), points[i].error);
+	}
+	fputc(']', out);
+}
+
 static void put_json_curve(FILE *out, const struct vm_report *r, enum page_space space)
 {
 	const struct space_report *s = &r->space[space];
 
 	put_json_head(out, "curve", r);
-	fprintf(out,
-		",\"space\":\"%s\",\"order\":\"%s\",\"columns\":[\"size_pages\",\"misses\","
-		"\"accesses\",\"miss_ratio\",\"error\"],\"points\":[",
-		page_space__name(space), s->order);
-	for (size_t i = 0; i < s->nr_points; i++) {
-		fprintf(out, "%s[%llu,", i ? "," : "", s->curve[i].size);
-		put_estimate(out, s->curve[i].misses);
-		fputc(',', out);
-		put_estimate(out, s->curve[i].accesses);
-		fprintf(out, ",%.6g,%.6g]", curve_point__ratio(&s->curve[i]), s->curve[i].error);
-	}
-	fputs("]}\n", out);
+	fprintf(out, ",\"space\":\"%s\",\"order\":\"%s\",", page_space__name(space), s->order);
+	export__json_points(out, s->curve, s->nr_points);
+	fputs("}\n", out);
 }
 
 int export__json(FILE *out, const struct vm_report *r)

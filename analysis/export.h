@@ -55,6 +55,8 @@ int export__gnuplot(FILE *out, struct vm_report *const *reports, size_t n);
  *    "miss_ratio","error"],"points":[[..],...]}
  */
 int export__json(FILE *out, const struct vm_report *report);
+/* ..."columns" and "points" of a curve alone, to go into an object of any type. */
+void export__json_points(FILE *out, const struct curve_point *points, size_t n);
 /* A string as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
 void export__json_string(FILE *out, const char *s);
 /* A CSV field, quoted when it has to be. */

@@ -41,6 +41,12 @@ struct vm_report {
  */
 struct vm_report *vm_report__new(const struct engine *e, __u16 vm, const char *name,
 				 const struct vm_counters *counters, const __u64 *sizes, size_t n);
+/* The same of a trace of accesses, as the disk space of a VM: a reference counts as a fill. */
+struct vm_report *vm_report__of_trace(const struct mrc *m, const char *name, const __u64 *sizes,
+				      size_t n);
+/* A curve that is known already, and nothing else; points are copied. */
+struct vm_report *vm_report__of_curve(const char *name, enum page_space space, const char *order,
+				      const struct curve_point *points, size_t n);
 void vm_report__free(struct vm_report *r); /* NULL is fine */
 
 /* "disk" or "mem". */

@@ -395,12 +395,14 @@ static int put_reports(const struct live *l)
 			.vmm = w->vmm,
 			.mem_pages = w->mem_pages,
 			.ended = w->ended,
+			.wss = &wss_defaults,
 		};
+		int err = l->json ? summary__json(stdout, &vm, w->report)
+					    ?: findings__json(stdout, w->report, vm.wss)
+				  : summary__print(stdout, &vm, w->report);
 
-		if (l->json)
-			summary__json(stdout, &vm, w->report);
-		else
-			summary__print(stdout, &vm, w->report);
+		if (err == -ENOMEM)
+			return cli__failed("out of memory");
 	}
 	return cli__flush();
 }

@@ -254,6 +254,7 @@ static struct summary_vm summary_of(const struct result *r)
 		.pid = r->vm.pid,
 		.vmm = r->vm.vmm,
 		.mem_pages = r->vm.mem_pages,
+		.wss = &wss_defaults,
 	};
 }
 
@@ -287,6 +288,7 @@ static void put_json(const struct mrc *m)
 		struct summary_vm vm = summary_of(r);
 
 		summary__json(stdout, &vm, m->sizes ? r->at : r->report);
+		findings__json(stdout, r->report, vm.wss);
 	}
 }
 

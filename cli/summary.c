@@ -119,21 +119,30 @@ static void print_counts(FILE *out, const struct engine_counts *c)
 	list_end(&l);
 }
 
-static void print_space(FILE *out, enum page_space space, const struct space_report *s)
+void summary__draw(FILE *out, const struct space_report *s)
 {
-	if (!s->seen)
-		return;
-	fprintf(out, "\n%s, in the order of %s:\n",
-		space == SPACE_DISK ? "Disk pages" : "Guest memory paged by the host",
-		s->order[0] == 'a' ? "accesses" : "evictions");
-	print_counts(out, &s->counts);
+	const char *caption = s->order[0] == 'e' ? "misses / accesses of today, by memory added"
+						 : "misses / accesses, by memory";
+
 	fputc('\n', out);
 	chart__reuse(out, s);
 	if (!s->nr_points)
 		return;
-	fprintf(out, "\nMisses over memory added, %s:\n",
-		space == SPACE_DISK ? "disk pages" : "paged guest memory");
-	chart__curve(out, s->curve, s->nr_points, chart__utf8());
+	fputc('\n', out);
+	chart__curve(out, caption, s->curve, s->nr_points, chart__utf8());
+}
+
+static int print_space(FILE *out, enum page_space space, const struct summary_vm *vm,
+		       const struct space_report *s)
+{
+	if (!s->seen)
+		return 0;
+	fprintf(out, "\n%s, in the order of %s:\n",
+		space == SPACE_DISK ? "Disk pages" : "Guest memory paged by the host",
+		s->order[0] == 'a' ? "accesses" : "evictions");
+	print_counts(out, &s->counts);
+	summary__draw(out, s);
+	return findings__print(out, s, vm->wss);
 }
 
 static void print_latency(FILE *out, const struct vm_counters *c)
@@ -152,15 +161,18 @@ static void print_latency(FILE *out, const struct vm_counters *c)
 	}
 }
 
-void summary__print(FILE *out, const struct summary_vm *vm, const struct vm_report *r)
+int summary__print(FILE *out, const struct summary_vm *vm, const struct vm_report *r)
 {
+	int err = 0;
+
 	print_head(out, vm, r->name);
 	if (r->has_counters)
 		print_counters(out, &r->counters);
-	for (int space = 0; space < PAGE_SPACES; space++)
-		print_space(out, space, &r->space[space]);
+	for (int space = 0; space < PAGE_SPACES && !err; space++)
+		err = print_space(out, space, vm, &r->space[space]);
 	if (r->has_counters)
 		print_latency(out, &r->counters);
+	return err;
 }
 
 void summary__sizes(FILE *out, const struct vm_report *r)
@@ -172,8 +184,9 @@ void summary__sizes(FILE *out, const struct vm_report *r)
 
 		if (!s->nr_points)
 			continue;
-		fprintf(out, "\n%-5s %12s %14s %14s %10s %8s\n", page_space__name(space), "added",
-			"misses", "accesses", "miss ratio", "+/-");
+		fprintf(out, "\n%-5s %12s %14s %14s %10s %8s\n", page_space__name(space),
+			s->order[0] == 'e' ? "added" : "memory", "misses", "accesses", "miss ratio",
+			"+/-");
 		for (size_t i = 0; i < s->nr_points; i++)
 			fprintf(out, "%-5s %12s %14.0f %14.0f %10.4f %8.4f\n", "",
 				size__format(s->curve[i].size, size), s->curve[i].misses,

@@ -7,16 +7,20 @@
 #include <stdio.h>
 
 #include "../analysis/report.h"
+#include "findings.h"
 
 struct summary_vm {
-	__u32 pid;	 /* 0 = not known */
-	const char *vmm; /* "" = not known */
-	__u64 mem_pages; /* 0 = not known */
-	bool ended;	 /* before the end of the run */
+	__u32 pid;		    /* 0 = not known */
+	const char *vmm;	    /* "" = not known */
+	__u64 mem_pages;	    /* 0 = not known */
+	bool ended;		    /* before the end of the run */
+	const struct wss_list *wss; /* what to read off the curves */
 };
 
-/* For people. */
-void summary__print(FILE *out, const struct summary_vm *vm, const struct vm_report *r);
+/* For people. Each 0, or -errno. */
+int summary__print(FILE *out, const struct summary_vm *vm, const struct vm_report *r);
+/* The reuse distances and the curve of one space, drawn. */
+void summary__draw(FILE *out, const struct space_report *s);
 /* The curve at the sizes the report was made for, a line each. */
 void summary__sizes(FILE *out, const struct vm_report *r);
 /* One JSON object with what is known of the VM and its counters, then the report's lines. 0, or

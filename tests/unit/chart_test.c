@@ -144,8 +144,9 @@ static void test_curve_ascii(void **state)
 {
 	FILE *out = begin();
 
-	chart__curve(out, step, 4, false);
+	chart__curve(out, "caption", step, 4, false);
 	end(out, 20);
+	assert_int_equal(strncmp(line(0), "     caption\n", 13), 0);
 	assert_int_equal(strncmp(line(1), " 1.00 |*********************************", 40), 0);
 	assert_int_equal(strncmp(line(5), " 0.75 |      ", 12), 0);
 	/* The left half is at the top, the right half at the bottom. */
@@ -169,7 +170,7 @@ static void test_curve_utf8(void **state)
 {
 	FILE *out = begin();
 
-	chart__curve(out, step, 4, true);
+	chart__curve(out, "caption", step, 4, true);
 	end(out, 20);
 	/* Braille of the upper dots, all along the first half. */
 	assert_int_equal(strncmp(line(1), " 1.00 \xe2\x94\x82\xe2\xa0\x89\xe2\xa0\x89", 15), 0);
@@ -185,7 +186,7 @@ static void test_curve_without(void **state)
 	for (size_t n = 0; n < 3; n++) {
 		FILE *out = begin();
 
-		chart__curve(out, n == 2 ? none : step, n, true);
+		chart__curve(out, "caption", n == 2 ? none : step, n, true);
 		end(out, 1);
 		assert_non_null(strstr(text, "no curve"));
 		drop();
@@ -202,7 +203,7 @@ static void test_curve_range(void **state)
 	};
 	FILE *out = begin();
 
-	chart__curve(out, odd, 3, true);
+	chart__curve(out, "caption", odd, 3, true);
 	end(out, 20);
 	drop();
 }
