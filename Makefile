@@ -34,7 +34,7 @@ ALL_CFLAGS := -std=gnu11 $(WARN) $(CFLAGS) $(SANITIZE) \
 ALL_LDFLAGS := $(SANITIZE) $(LDFLAGS)
 BPF_CFLAGS := -std=gnu11 -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra \
 	      -Werror -Wno-unused-parameter
-LIBS       := -lbpf -lelf -lz -lm
+LIBS       := -lbpf -lelf -lz -lzstd -lm
 
 objs = $(patsubst %.c,$(O)/%.o,$(1))
 srcs = $(filter-out $(2),$(wildcard $(1)))
@@ -42,8 +42,8 @@ srcs = $(filter-out $(2),$(wildcard $(1)))
 # Everything but the tracer (and main) does without the BPF object: one archive, from which
 # the program and each test take what they need.
 TRACER_SRCS := $(wildcard loader/tracer*.c)
-PLAIN_SRCS  := $(call srcs,cache/*.c analysis/*.c analysis/policy/*.c loader/*.c cli/*.c,\
-	       $(TRACER_SRCS) cli/main.c)
+PLAIN_SRCS  := $(call srcs,cache/*.c analysis/*.c analysis/policy/*.c loader/*.c loader/trace/*.c \
+	       cli/*.c,$(TRACER_SRCS) cli/main.c)
 TRACER      := $(call objs,$(TRACER_SRCS))
 PLAIN       := $(O)/libhvtrace.a
 MAIN        := $(call objs,$(wildcard cli/main.c))

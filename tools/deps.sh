@@ -3,7 +3,7 @@
 # Installs what building and testing hvtrace needs and this machine lacks.
 set -u
 
-build=(gcc make clang llvm libbpf-dev bpftool libelf-dev zlib1g-dev pkgconf)
+build=(gcc make clang llvm libbpf-dev bpftool libelf-dev zlib1g-dev libzstd-dev pkgconf)
 tests=(libcmocka-dev libclang-rt-dev qemu-system-x86 busybox-static cpio kmod procps util-linux e2fsprogs
 	libcap2-bin gnuplot-nox man-db bash-completion)
 lint=(clang-format cppcheck shellcheck)

@@ -44,8 +44,9 @@ void trace__close(struct trace *t); /* NULL is fine */
 
 struct trace_batch {
 	const __u64 *pages;
-	const __u64 *times; /* ns since the first record, never falling; NULL: the trace has none */
-	size_t n;	    /* at least 1 */
+	const __u64
+		*times; /* ns since the first reference, never falling; NULL: the trace has none */
+	size_t n;	/* at least 1 */
 };
 
 /* 1: a batch, valid until the next call; 0: the end; -EINVAL: a malformed record (never with
