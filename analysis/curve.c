@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 
 #include "curve.h"
 #include "reuse_histogram.h"
 
-/* Student's t for 95 % two-sided, REUSE_GROUPS - 1 = 15 degrees of freedom. */
-#define T_95 2.131
-/* The normal distribution's. */
+/* The normal distribution's 95 %, two-sided. */
 #define Z_95 1.96
 
 double curve_point__ratio(const struct curve_point *p)
@@ -14,88 +14,156 @@ double curve_point__ratio(const struct curve_point *p)
 	return p->accesses > 0 ? p->misses / p->accesses : 0;
 }
 
-/*
- * Which pages are in the sample decides what share of its accesses misses. The groups are as
- * many smaller samples: with m_g misses of a_g accesses each, and r the ratio of the sums, the
- * variance of r is that of a ratio estimate (Cochran, Sampling Techniques, 6.3),
- *
- *	G / (G - 1) * sum (m_g - r a_g)^2 / A^2
- *
- * less the share of pages that is sampled: with all of them there is no such error. Accesses
- * that were counted when all pages were sampled are in A, but bring no error.
- */
-static double group_error(const struct reuse_histogram *h, double rate, double y, double accesses)
+struct curve_sums *curve_sums__new(const __u64 *sizes, size_t n)
 {
-	double misses = 0, sampled = 0, squares = 0, ratio;
+	struct curve_sums *s = calloc(1, sizeof(*s) + n * sizeof(s->at[0]));
 
-	for (int g = 0; g < REUSE_GROUPS; g++) {
-		misses += reuse_histogram__group_misses(h, g, y);
-		sampled += reuse_histogram__group_accesses(h, g);
+	if (!s)
+		return NULL;
+	s->n = n;
+	for (size_t i = 0; i < n; i++) {
+		s->at[i].size = sizes[i];
+		s->at[i].rate = 1;
 	}
-	ratio = sampled > 0 ? misses / sampled : 0;
-	for (int g = 0; g < REUSE_GROUPS; g++) {
-		double off = reuse_histogram__group_misses(h, g, y) -
-			     ratio * reuse_histogram__group_accesses(h, g);
+	return s;
+}
 
-		squares += off * off;
+static void take(struct curve_sum *s, const struct reuse_histogram *h, const struct reuse_misses *m,
+		 double rate, double sampled)
+{
+	*s = (struct curve_sum){
+		.size = s->size,
+		.accesses = reuse_histogram__exact_accesses(h),
+		.misses = m->exact,
+		.sampled = sampled,
+		.unseen = m->unseen,
+		.lean = m->fewer - m->more,
+		.rate = reuse_histogram__samples(h) ? rate : 1,
+	};
+	for (int g = 0; g < ESTIMATE_GROUPS; g++) {
+		s->group_misses[g] = m->group[g];
+		s->group_accesses[g] = reuse_histogram__group_accesses(h, g);
 	}
-	return T_95 * sqrt((1 - rate) * squares * REUSE_GROUPS / (REUSE_GROUPS - 1)) / accesses;
 }
 
 /*
  * A distance of D pages holds about D * rate sampled ones, give or take the root of
- * D * rate * (1 - rate): the curve may be off sideways by as much, all groups together. Not the
- * part of it that was counted when all pages were sampled.
+ * D * rate * (1 - rate): the curve may be off sideways by as much, all groups together.
  */
-static double shift_error(const struct reuse_histogram *h, double rate, double y, double accesses)
+static double sideways(double size, double rate)
 {
-	double off = Z_95 * sqrt(y * (1 - rate));
-	double here = reuse_histogram__misses(h, y);
-	/* Not down to 0 pages: that every fill is a miss there is no matter of chance. */
-	double left = reuse_histogram__misses(h, y > off ? y - off : y / 2) - here;
-	double right = here - reuse_histogram__misses(h, y + off);
-
-	return (left > right ? left : right) / accesses;
+	return Z_95 * sqrt(size * (1 - rate) / rate);
 }
 
-static double sampled_share(const struct reuse_histogram *h, double accesses)
+/* Groups hold distances at low resolution: together they are to be what was counted. */
+static void scale_groups(struct reuse_misses *m)
 {
-	double sampled = 0;
+	double sum = 0;
 
-	for (int g = 0; g < REUSE_GROUPS; g++)
-		sampled += reuse_histogram__group_accesses(h, g);
-	return sampled / accesses;
+	for (int g = 0; g < ESTIMATE_GROUPS; g++)
+		sum += m->group[g];
+	for (int g = 0; g < ESTIMATE_GROUPS && sum > 0; g++)
+		m->group[g] *= m->sampled / sum;
 }
 
-/*
- * 95 % half-width of sampling. Never below 3 / n for n sampled accesses: what did not happen in n
- * of them has a probability up to that (Hanley and Lippman-Hand, JAMA 1983).
- */
-static double sampling_error(const struct reuse_histogram *h, double rate, double y,
-			     double accesses)
+int curve_sums__take(struct curve_sums *s, const struct reuse_histogram *h, double rate,
+		     double sampled)
 {
-	double group, shift, few, share;
+	double *size = malloc((s->n + 1) * 2 * sizeof(*size)), *off = size + s->n;
+	struct reuse_misses *m = malloc((s->n + 1) * sizeof(*m));
+	int err = -ENOMEM;
 
-	if (!reuse_histogram__samples(h) || y <= 0)
-		return 0;
-	share = sampled_share(h, accesses);
-	group = group_error(h, rate, y, accesses);
-	shift = share * shift_error(h, rate, y, accesses);
-	few = share * 3 / reuse_histogram__samples(h);
-	return fmax(sqrt(group * group + shift * shift), few);
+	if (!size || !m)
+		goto out;
+	for (size_t i = 0; i < s->n; i++) {
+		size[i] = s->at[i].size;
+		off[i] = sideways(size[i], rate);
+	}
+	err = reuse_histogram__misses(h, size, off, s->n, m);
+	for (size_t i = 0; !err && i < s->n; i++) {
+		scale_groups(&m[i]);
+		take(&s->at[i], h, &m[i], rate, sampled);
+	}
+out:
+	free(size);
+	free(m);
+	return err;
 }
 
-void curve__point(const struct reuse_histogram *h, const struct curve_scale *scale,
-		  struct curve_point *p)
+static void add(struct curve_sum *s, const struct curve_sum *o, double factor)
 {
-	double accesses = reuse_histogram__accesses(h), y = p->size * scale->rate, bounds = 0;
+	s->accesses += factor * o->accesses;
+	s->misses += factor * o->misses;
+	s->sampled += factor * o->sampled;
+	s->unseen += factor * o->unseen;
+	s->lean += factor * o->lean;
+	s->rate = o->rate;
+	for (int g = 0; g < ESTIMATE_GROUPS; g++) {
+		s->group_misses[g] += factor * o->group_misses[g];
+		s->group_accesses[g] += factor * o->group_accesses[g];
+	}
+}
 
-	p->accesses = accesses * scale->unit;
-	p->misses = reuse_histogram__misses(h, y) * scale->unit;
-	p->error = 0;
-	if (!(accesses > 0))
-		return;
-	if (y > 0)
-		bounds = reuse_histogram__unseen_from(h, y) / 2 / accesses;
-	p->error = fmin(bounds + sampling_error(h, scale->rate, y, accesses), 1);
+void curve_sums__add(struct curve_sums *s, const struct curve_sums *other, double factor)
+{
+	for (size_t i = 0; i < s->n; i++)
+		add(&s->at[i], &other->at[i], factor);
+}
+
+/* What the sample says of the pages it stands for. */
+static struct estimate estimate(const struct curve_sum *s, double stands_for)
+{
+	double misses[ESTIMATE_GROUPS], accesses[ESTIMATE_GROUPS];
+
+	/* In sums each access counts for 1 / rate of them. */
+	for (int g = 0; g < ESTIMATE_GROUPS; g++) {
+		misses[g] = s->group_misses[g] * s->rate;
+		accesses[g] = s->group_accesses[g] * s->rate;
+	}
+	return s->sampled > 0 ? estimate__misses(misses, accesses, s->rate, stands_for)
+			      : estimate__misses_of_unknown(misses, accesses, s->rate);
+}
+
+static double group_accesses(const struct curve_sum *s)
+{
+	double sum = 0;
+
+	for (int g = 0; g < ESTIMATE_GROUPS; g++)
+		sum += s->group_accesses[g];
+	return sum;
+}
+
+static struct curve_point point(const struct curve_sum *s)
+{
+	double stands_for = s->sampled > 0 ? s->sampled : group_accesses(s);
+	struct curve_point p = {
+		.size = s->size,
+		.misses = s->misses,
+		.accesses = s->accesses + stands_for,
+	};
+	struct estimate e;
+	double lean;
+
+	if (!(p.accesses > 0))
+		return p;
+	if (s->size == 0) {
+		p.misses = p.accesses;
+		return p;
+	}
+	p.error = s->unseen / 2 / p.accesses;
+	if (s->rate < 1 && stands_for > 0) {
+		e = estimate(s, stands_for);
+		lean = fmax(s->lean / 2, 0);
+		p.misses += e.misses;
+		p.error += hypot(e.error * stands_for, lean) / p.accesses;
+	}
+	p.misses = fmin(fmax(p.misses, 0), p.accesses);
+	p.error = fmin(p.error, 1);
+	return p;
+}
+
+void curve_sums__points(const struct curve_sums *s, struct curve_point *out)
+{
+	for (size_t i = 0; i < s->n; i++)
+		out[i] = point(&s->at[i]);
 }

@@ -4,41 +4,38 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../cache/arena.h"
 #include "../cache/exclusive_stack.h"
 #include "engine.h"
 #include "reuse_histogram.h"
+#include "sample.h"
 
 /* Events whose metadata is fetched at the same time: about as many misses as a core overlaps. */
 #define BATCH 32
-/* Ghosts taken from one stack before the largest is looked for again. */
-#define DROP_BATCH 64
 
-/* One VM and space. Counts are in units (see reuse_histogram.h), but for discards. */
+/* Of all pages: what happens to a sampled one counts for 1 / rate of them. */
+struct space_counts {
+	double fills, writebacks, evictions, cold, refaults, unseen, stale, uncaptured;
+	double access_ordered, ghosts_dropped, lost;
+	__u64 discards;
+};
+
+/* One VM and space. */
 struct tracked_space {
 	struct exclusive_stack *stack;
 	struct reuse_histogram *reuse;
-	struct engine_counts n;
+	struct space_counts n;
 };
 
 struct engine {
-	struct arena *arena;
+	struct memory memory;
 	struct stack_budget budget;
 	__u64 threshold;
-	__u64 units; /* of an access now */
-	double unit; /* accesses behind a unit: 1 / rate at the start */
+	double rate; /* of sampling now */
 	struct tracked_space *spaces[PE_MAX_VMS][PAGE_SPACES];
-	struct tracked_space *victim; /* gives ghosts up, drops_left times */
-	int drops_left;
 };
 
 /* The lowest rate is 2^-32: below it, numbers of pages and events would not fit into 64 bits. */
 #define MIN_THRESHOLD ((1ULL << 32) - 1)
-
-static double rate_of(__u64 threshold)
-{
-	return ((double)threshold + 1) / 18446744073709551616.0; /* 2^64 */
-}
 
 struct engine *engine__new(const struct engine_opts *opts)
 {
@@ -53,15 +50,10 @@ struct engine *engine__new(const struct engine_opts *opts)
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return NULL;
-	e->arena = arena__new(o.max_bytes);
-	if (!e->arena) {
-		free(e);
-		return NULL;
-	}
+	memory__init(&e->memory, o.max_bytes);
 	e->budget.max = o.max_pages;
 	e->threshold = o.threshold;
-	e->units = 1;
-	e->unit = 1 / rate_of(o.threshold);
+	e->rate = sample__rate(o.threshold);
 	return e;
 }
 
@@ -82,7 +74,6 @@ void engine__forget(struct engine *e, __u16 vm)
 		free_space(e->spaces[vm][k]);
 		e->spaces[vm][k] = NULL;
 	}
-	e->victim = NULL;
 }
 
 void engine__free(struct engine *e)
@@ -91,7 +82,6 @@ void engine__free(struct engine *e)
 		return;
 	for (int vm = 0; vm < PE_MAX_VMS; vm++)
 		engine__forget(e, vm);
-	arena__free(e->arena);
 	free(e);
 }
 
@@ -101,8 +91,8 @@ static struct tracked_space *new_space(struct engine *e, enum page_space space)
 
 	if (!s)
 		return NULL;
-	s->stack = exclusive_stack__new(e->arena, &e->budget, space);
-	s->reuse = reuse_histogram__new(e->arena);
+	s->stack = exclusive_stack__new(&e->memory, &e->budget, space);
+	s->reuse = reuse_histogram__new(&e->memory);
 	if (!s->stack || !s->reuse) {
 		free_space(s);
 		return NULL;
@@ -127,17 +117,15 @@ static struct tracked_space *largest(const struct engine *e)
 	return max;
 }
 
-/* Drop the oldest ghost of the largest stack; false: there is none at all. */
+/* Drop the oldest ghosts of the largest stack; false: there is none at all. */
 static bool make_room(struct engine *e)
 {
-	if (!e->victim || e->drops_left-- <= 0 || !exclusive_stack__ghosts(e->victim->stack)) {
-		e->victim = largest(e);
-		e->drops_left = DROP_BATCH;
-	}
-	if (!e->victim || !exclusive_stack__drop_oldest(e->victim->stack))
-		return false;
-	e->victim->n.ghosts_dropped += e->units;
-	return true;
+	struct tracked_space *s = largest(e);
+	__u32 dropped = s ? exclusive_stack__drop_oldest(s->stack) : 0;
+
+	if (dropped)
+		s->n.ghosts_dropped += dropped / e->rate;
+	return dropped;
 }
 
 /* --- events --- */
@@ -145,16 +133,12 @@ static bool make_room(struct engine *e)
 static int count_fill(struct engine *e, struct tracked_space *s, const struct page_event *ev,
 		      __u64 hash, int was, __u64 distance)
 {
-	struct reuse r = {
-		.units = e->units,
-		.sampled = e->threshold != PE_SAMPLE_ALL,
-		.group = hash % REUSE_GROUPS,
-	};
-	__u64 *count;
+	struct reuse r = {.rate = e->rate, .group = estimate__group(hash)};
+	double *count;
 	int err;
 
 	if (was == STACK_GHOST) {
-		err = reuse_histogram__refault(s->reuse, &r, distance);
+		err = reuse_histogram__reused(s->reuse, &r, distance);
 		count = &s->n.refaults;
 	} else if (was == STACK_RESIDENT) {
 		err = reuse_histogram__unseen(s->reuse, &r, distance);
@@ -165,10 +149,10 @@ static int count_fill(struct engine *e, struct tracked_space *s, const struct pa
 	}
 	if (err)
 		return err;
-	*count += e->units;
-	s->n.fills += e->units;
+	*count += 1 / e->rate;
+	s->n.fills += 1 / e->rate;
 	if (ev->frame == PE_FRAME_NONE && ev->space == SPACE_DISK)
-		s->n.access_ordered += e->units;
+		s->n.access_ordered += 1 / e->rate;
 	return 0;
 }
 
@@ -180,11 +164,11 @@ static int apply_to_stack(struct tracked_space *s, const struct page_event *ev, 
 
 	switch (ev->kind) {
 	case PAGE_EVICT:
-		return exclusive_stack__evict(s->stack, ev->page, hash, frame);
+		return exclusive_stack__evict(s->stack, hash, frame);
 	case PAGE_FILL:
-		return exclusive_stack__fill(s->stack, ev->page, hash, frame, distance);
+		return exclusive_stack__fill(s->stack, hash, frame, distance);
 	default:
-		return exclusive_stack__writeback(s->stack, ev->page, hash, frame);
+		return exclusive_stack__writeback(s->stack, hash, frame);
 	}
 }
 
@@ -195,16 +179,16 @@ static int count_event(struct engine *e, struct tracked_space *s, const struct p
 	case PAGE_FILL:
 		return count_fill(e, s, ev, hash, was, distance);
 	case PAGE_WRITEBACK:
-		s->n.writebacks += e->units;
+		s->n.writebacks += 1 / e->rate;
 		return 0;
 	default:
 		if (was == STACK_STALE) {
-			s->n.stale += e->units;
+			s->n.stale += 1 / e->rate;
 			return 0;
 		}
-		s->n.evictions += e->units;
+		s->n.evictions += 1 / e->rate;
 		if (ev->flags & PE_UNCAPTURED)
-			s->n.uncaptured += e->units;
+			s->n.uncaptured += 1 / e->rate;
 		return 0;
 	}
 }
@@ -273,36 +257,27 @@ static int count(struct engine *e, const struct page_event *ev, const struct ste
 	if (err >= 0)
 		err = count_event(e, step->space, ev, step->hash, step->was, step->distance);
 	if (err < 0)
-		step->space->n.lost += e->units;
+		step->space->n.lost += 1 / e->rate;
 	return err == -ENOSPC ? 0 : err;
 }
 
 static void prefetch(const struct engine *e, const struct page_event *ev, size_t n,
 		     struct step *step)
 {
-	const struct exclusive_stack *stack[BATCH];
-
 	for (size_t i = 0; i < n; i++) {
 		const struct tracked_space *s =
 			well_formed(&ev[i]) ? e->spaces[ev[i].vm][ev[i].space] : NULL;
 
 		step[i].hash = pe_hash(ev[i].page, ev[i].space);
-		stack[i] = s && step[i].hash <= e->threshold ? s->stack : NULL;
-		if (stack[i])
-			exclusive_stack__prefetch_bucket(stack[i], step[i].hash);
+		if (s && step[i].hash <= e->threshold)
+			exclusive_stack__prefetch(s->stack, step[i].hash);
 	}
-	for (size_t i = 0; i < n; i++)
-		if (stack[i])
-			exclusive_stack__prefetch_node(stack[i], step[i].hash);
-	for (size_t i = 0; i < n; i++)
-		if (stack[i])
-			exclusive_stack__prefetch_next(stack[i], ev[i].page, step[i].hash);
 }
 
 /*
- * The time of an event is the time of its random memory accesses: bucket, node, at times the next
- * node, and the histogram. Each is asked for when the batch comes to it and used by the batch's
- * next round, so that those of different events overlap.
+ * The time of an event is the time of its random memory accesses: the page's cell, the histogram's
+ * count. Each is asked for when the batch comes to it and used by the batch's next round, so that
+ * those of different events overlap.
  */
 static int apply_batch(struct engine *e, const struct page_event *ev, size_t n)
 {
@@ -341,23 +316,16 @@ int engine__apply(struct engine *e, const struct page_event *events, size_t n)
 
 int engine__set_threshold(struct engine *e, __u64 threshold)
 {
-	int shift = 0;
-
-	while (shift < 32 && e->threshold >> shift > threshold)
-		shift++;
-	if (threshold < MIN_THRESHOLD || e->threshold >> shift != threshold)
+	if (threshold < MIN_THRESHOLD || threshold > e->threshold)
 		return -EINVAL;
-	for (int i = 0; shift && i < PE_MAX_VMS * PAGE_SPACES; i++) {
+	for (int i = 0; threshold < e->threshold && i < PE_MAX_VMS * PAGE_SPACES; i++) {
 		struct tracked_space *s = e->spaces[i / PAGE_SPACES][i % PAGE_SPACES];
 
-		if (!s)
-			continue;
-		exclusive_stack__retain(s->stack, threshold);
-		for (int k = 0; k < shift; k++)
-			reuse_histogram__halve(s->reuse);
+		if (s)
+			exclusive_stack__retain(s->stack, threshold);
 	}
 	e->threshold = threshold;
-	e->units <<= shift;
+	e->rate = sample__rate(threshold);
 	return 0;
 }
 
@@ -373,11 +341,6 @@ static __u64 whole(double v)
 	return v < 0x1p63 ? v : 1ULL << 63;
 }
 
-static __u64 scaled(const struct engine *e, double units)
-{
-	return whole(round(units * e->unit));
-}
-
 bool engine__counts(const struct engine *e, __u16 vm, enum page_space space,
 		    struct engine_counts *out)
 {
@@ -387,64 +350,67 @@ bool engine__counts(const struct engine *e, __u16 vm, enum page_space space,
 	if (!s)
 		return false;
 	*out = (struct engine_counts){
-		.fills = scaled(e, s->n.fills),
-		.writebacks = scaled(e, s->n.writebacks),
-		.evictions = scaled(e, s->n.evictions),
+		.fills = whole(round(s->n.fills)),
+		.writebacks = whole(round(s->n.writebacks)),
+		.evictions = whole(round(s->n.evictions)),
 		.discards = s->n.discards,
-		.cold = scaled(e, s->n.cold),
-		.refaults = scaled(e, s->n.refaults),
-		.unseen = scaled(e, s->n.unseen),
-		.stale = scaled(e, s->n.stale),
-		.uncaptured = scaled(e, s->n.uncaptured),
-		.access_ordered = scaled(e, s->n.access_ordered),
-		.ghosts_dropped = scaled(e, s->n.ghosts_dropped),
-		.lost = scaled(e, s->n.lost),
+		.cold = whole(round(s->n.cold)),
+		.refaults = whole(round(s->n.refaults)),
+		.unseen = whole(round(s->n.unseen)),
+		.stale = whole(round(s->n.stale)),
+		.uncaptured = whole(round(s->n.uncaptured)),
+		.access_ordered = whole(round(s->n.access_ordered)),
+		.ghosts_dropped = whole(round(s->n.ghosts_dropped)),
+		.lost = whole(round(s->n.lost)),
 		.tracked = exclusive_stack__tracked(s->stack),
 		.ghosts = exclusive_stack__ghosts(s->stack),
 	};
 	return true;
 }
 
+int engine__sums(const struct engine *e, __u16 vm, enum page_space space, struct curve_sums *out)
+{
+	const struct tracked_space *s = find(e, vm, space);
+
+	return s ? curve_sums__take(out, s->reuse, e->rate, 0) : -ENOENT;
+}
+
 int engine__curve(const struct engine *e, __u16 vm, enum page_space space, const __u64 *sizes,
 		  size_t n, struct curve_point *out)
 {
-	const struct tracked_space *s = find(e, vm, space);
-	struct curve_scale scale = {.rate = rate_of(e->threshold), .unit = e->unit};
+	struct curve_sums *sums = curve_sums__new(sizes, n);
+	int err = sums ? engine__sums(e, vm, space, sums) : -ENOMEM;
 
-	if (!s)
-		return -ENOENT;
-	for (size_t i = 0; i < n; i++) {
-		out[i].size = sizes[i];
-		curve__point(s->reuse, &scale, &out[i]);
-	}
-	return 0;
+	if (!err)
+		curve_sums__points(sums, out);
+	free(sums);
+	return err;
 }
 
 __u64 engine__max_distance(const struct engine *e, __u16 vm, enum page_space space)
 {
 	const struct tracked_space *s = find(e, vm, space);
-	__u64 refault, unseen, ghosts;
+	__u64 reused, unseen, ghosts;
 
 	if (!s)
 		return 0;
-	refault = reuse_histogram__refault_end(s->reuse);
+	reused = reuse_histogram__reused_end(s->reuse);
 	unseen = reuse_histogram__unseen_end(s->reuse);
 	/* A bound that counts dropped ghosts can be far beyond anything that was kept. */
-	ghosts = exclusive_stack__ghosts(s->stack) + 1;
+	ghosts = whole(ceil((exclusive_stack__ghosts(s->stack) + 1) / e->rate));
 	if (unseen > ghosts)
 		unseen = ghosts;
-	return whole(ceil((refault > unseen ? refault : unseen) / rate_of(e->threshold)));
+	return reused > unseen ? reused : unseen;
 }
 
 __u64 engine__reuse(const struct engine *e, __u16 vm, enum page_space space, __u64 lo, __u64 hi)
 {
 	const struct tracked_space *s = find(e, vm, space);
-	double rate = rate_of(e->threshold);
 
 	if (!s || lo >= hi)
 		return 0;
-	return scaled(e, reuse_histogram__refaults_from(s->reuse, lo * rate) -
-				 reuse_histogram__refaults_from(s->reuse, hi * rate));
+	return whole(round(reuse_histogram__reused_from(s->reuse, lo) -
+			   reuse_histogram__reused_from(s->reuse, hi)));
 }
 
 const char *engine__order(const struct engine *e, __u16 vm, enum page_space space)
@@ -456,19 +422,18 @@ const char *engine__order(const struct engine *e, __u16 vm, enum page_space spac
 
 size_t engine__bytes(const struct engine *e)
 {
-	size_t n = sizeof(*e) + arena__bytes(e->arena);
+	size_t n = sizeof(*e) + e->memory.used;
 
 	for (int i = 0; i < PE_MAX_VMS * PAGE_SPACES; i++) {
 		const struct tracked_space *s = e->spaces[i / PAGE_SPACES][i % PAGE_SPACES];
 
 		if (s)
-			n += sizeof(*s) + exclusive_stack__heap(s->stack) +
-			     reuse_histogram__heap(s->reuse);
+			n += sizeof(*s) + reuse_histogram__heap(s->reuse);
 	}
 	return n;
 }
 
 const char *engine__backing(const struct engine *e)
 {
-	return arena__backing(e->arena);
+	return memory__backing(&e->memory);
 }

@@ -30,8 +30,7 @@ void engine__free(struct engine *e);
  * else; -EINVAL: no such VM or kind. The engine stays usable. */
 int engine__apply(struct engine *e, const struct page_event *events, size_t n);
 /* Lower the sampling threshold: pages above it are dropped, counts stay unbiased. -EINVAL: it is
- * not the present one shifted right, i.e. the rate is not halved a whole number of times, or it is
- * below 2^32 - 1. */
+ * above the present one, or below 2^32 - 1. */
 int engine__set_threshold(struct engine *e, __u64 threshold);
 /* Forget a VM (its id may be given to another). */
 void engine__forget(struct engine *e, __u16 vm);
@@ -56,8 +55,11 @@ struct engine_counts {
 bool engine__counts(const struct engine *e, __u16 vm, enum page_space space,
 		    struct engine_counts *out);
 
+/* What the curve of one VM and space is made of, at the sizes in out. -ENOENT: nothing seen;
+ * -ENOMEM. */
+int engine__sums(const struct engine *e, __u16 vm, enum page_space space, struct curve_sums *out);
 /* The miss curve of one VM and space at the given sizes (pages added to direct
- * memory, ascending). out has room for n points. -ENOENT: nothing seen. */
+ * memory, ascending). out has room for n points. -ENOENT: nothing seen; -ENOMEM. */
 int engine__curve(const struct engine *e, __u16 vm, enum page_space space, const __u64 *sizes,
 		  size_t n, struct curve_point *out);
 /* Largest size with a finite distance, i.e. where the curve becomes flat; pages. */

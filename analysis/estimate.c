@@ -76,3 +76,18 @@ struct estimate estimate__misses(const double *misses, const double *accesses, d
 	e.error = clamp(e.error, 3 / sampled, 1);
 	return e;
 }
+
+/* Ratio estimate (Cochran, 6.3). */
+struct estimate estimate__misses_of_unknown(const double *misses, const double *accesses,
+					    double rate)
+{
+	double sampled = sum(accesses), missed = sum(misses), ratio;
+	struct estimate e = {.misses = missed / rate};
+
+	if (rate >= 1 || !(sampled > 0))
+		return e;
+	ratio = missed / sampled;
+	e.error = T_95 * standard_error(misses, accesses, ratio, rate) / sampled;
+	e.error = clamp(e.error, 3 / sampled, 1);
+	return e;
+}

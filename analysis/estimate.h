@@ -27,4 +27,8 @@ struct estimate {
 struct estimate estimate__misses(const double *misses, const double *accesses, double rate,
 				 double total);
 
+/* The same where nobody counted the accesses of all pages: they are as many as the sample says. */
+struct estimate estimate__misses_of_unknown(const double *misses, const double *accesses,
+					    double rate);
+
 #endif

@@ -3,6 +3,7 @@
  * Octave 0 holds 0 .. 2^bits - 1, octave k > 0 holds 2^(bits+k-1) .. 2^(bits+k) - 1 in steps of
  * 2^(k-1): each has 2^bits buckets.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "log_histogram.h"
@@ -27,6 +28,11 @@ static __u64 bucket_low(const struct log_histogram *h, __u32 octave, __u64 i)
 	return octave ? (i + (1ULL << h->bits)) << step_shift(octave) : i;
 }
 
+static size_t octave_bytes(const struct log_histogram *h)
+{
+	return sizeof(struct log_octave) + (sizeof(double) << h->bits);
+}
+
 void log_histogram__clear(struct log_histogram *h)
 {
 	for (int k = 0; k < LOG_HISTOGRAM_OCTAVES; k++) {
@@ -35,13 +41,20 @@ void log_histogram__clear(struct log_histogram *h)
 	}
 }
 
-__u64 *log_histogram__at(struct log_histogram *h, __u64 value)
+int log_histogram__add(struct log_histogram *h, __u64 value, double weight)
 {
 	__u32 k = octave_of(h, value);
+	struct log_octave *o = h->octave[k];
 
-	if (!h->octave[k])
-		h->octave[k] = calloc(1ULL << h->bits, sizeof(*h->octave[k]));
-	return h->octave[k] ? &h->octave[k][bucket_of(h, k, value)] : NULL;
+	if (!o) {
+		o = calloc(1, octave_bytes(h));
+		if (!o)
+			return -ENOMEM;
+		h->octave[k] = o;
+	}
+	o->sum += weight;
+	o->bucket[bucket_of(h, k, value)] += weight;
+	return 0;
 }
 
 __u64 log_histogram__round_up(const struct log_histogram *h, __u64 value)
@@ -53,15 +66,17 @@ __u64 log_histogram__round_up(const struct log_histogram *h, __u64 value)
 
 static double octave_from(const struct log_histogram *h, __u32 k, double y)
 {
-	double width = 1ULL << step_shift(k), n = 0;
+	const double *bucket = h->octave[k]->bucket;
+	double width = 1ULL << step_shift(k), low = bucket_low(h, k, 0), n = 0;
+	__u64 i = y > low ? (y - low) / width : 0, last = (1ULL << h->bits) - 1;
 
-	for (__u64 i = 0; i < 1ULL << h->bits; i++) {
-		double low = bucket_low(h, k, i);
-
-		if (!h->octave[k][i] || low + width <= y)
-			continue;
-		n += low >= y ? h->octave[k][i] : h->octave[k][i] * ((low + width - y) / width);
-	}
+	if (y <= low)
+		return h->octave[k]->sum;
+	if (i > last)
+		return 0;
+	n = bucket[i] * ((low + (i + 1) * width - y) / width);
+	while (i++ < last)
+		n += bucket[i];
 	return n;
 }
 
@@ -75,47 +90,13 @@ double log_histogram__from(const struct log_histogram *h, double y)
 	return n;
 }
 
-/* Octaves 0 and 1 have steps of 1; halves of their values all lie in octave 0. */
-static void halve_lowest(struct log_histogram *h)
-{
-	__u64 n = 1ULL << h->bits, *low = h->octave[0], *high = h->octave[1];
-
-	for (__u64 i = 0; low && i < n; i++) {
-		__u64 v = low[i];
-
-		low[i] = 0;
-		low[i / 2] += v;
-	}
-	h->octave[1] = NULL;
-	if (!high)
-		return;
-	/* Downwards, within the array: what is read was not written yet. */
-	for (__u64 i = n; i-- > n / 2;)
-		high[i] = high[2 * i - n] + high[2 * i - n + 1];
-	for (__u64 i = 0; i < n / 2; i++)
-		high[i] = 0;
-	for (__u64 i = 0; low && i < n; i++)
-		high[i] += low[i];
-	free(low);
-	h->octave[0] = high;
-}
-
-void log_histogram__halve(struct log_histogram *h)
-{
-	halve_lowest(h);
-	for (int k = 2; k < LOG_HISTOGRAM_OCTAVES; k++) {
-		h->octave[k - 1] = h->octave[k];
-		h->octave[k] = NULL;
-	}
-}
-
 __u64 log_histogram__end(const struct log_histogram *h)
 {
 	for (__u32 k = LOG_HISTOGRAM_OCTAVES; k-- > 0;) {
 		if (!h->octave[k])
 			continue;
 		for (__u64 i = 1ULL << h->bits; i-- > 0;)
-			if (h->octave[k][i])
+			if (h->octave[k]->bucket[i] != 0)
 				return bucket_low(h, k, i) + (1ULL << step_shift(k));
 	}
 	return 0;
@@ -126,6 +107,6 @@ size_t log_histogram__heap(const struct log_histogram *h)
 	size_t n = 0;
 
 	for (int k = 0; k < LOG_HISTOGRAM_OCTAVES; k++)
-		n += h->octave[k] ? sizeof(__u64) << h->bits : 0;
+		n += h->octave[k] ? octave_bytes(h) : 0;
 	return n;
 }

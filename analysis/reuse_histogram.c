@@ -3,370 +3,328 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "../cache/lru_stack.h"
+#include "dense_histogram.h"
 #include "log_histogram.h"
 #include "reuse_histogram.h"
 
-#define CHUNK_SHIFT (ARENA_BLOCK_SHIFT - 2)
-#define CHUNK_LEN (1U << CHUNK_SHIFT)
 /* Distances beyond are counted as this: a stack holds less than 2^32 pages. */
 #define MAX_DISTANCE ((1ULL << 32) - 1)
-#define UNSEEN_BITS 8
+/* Buckets a power of two, as a power of two. Sums of a bucket's width in 1024 are lost in the
+ * noise of any sample; groups serve to tell the error only. */
+#define SAMPLED_BITS 9
 #define GROUP_BITS 4
-
-/* Counts of CHUNK_LEN distances. 4 bytes a distance until one of them needs more. */
-struct chunk {
-	__u32 *low, *high; /* each a block; NULL: zero */
-	__u64 sum;
-};
+#define UNSEEN_BITS 8
 
 struct group {
-	__u64 accesses, cold, unseen_all;
-	struct log_histogram refault, unseen;
+	double accesses, cold, unseen_all;
+	struct log_histogram reused, unseen;
+};
+
+/* Sampled accesses: sums over all groups, and each one. */
+struct sampled {
+	__u64 samples;
+	double accesses, cold, unseen_all;
+	struct log_histogram reused, unseen;
+	struct group group[ESTIMATE_GROUPS];
 };
 
 struct reuse_histogram {
-	struct arena *arena;
-	struct chunk *chunks;
-	size_t nr_chunks;
-	__u64 cold, refaults, unseen_all;
-	__u64 refault_end, samples;
+	struct memory *memory;
+	__u64 accesses, cold, unseen_all; /* at rate 1 */
+	struct dense_histogram reused;
 	struct log_histogram unseen;
-	struct group *groups; /* NULL while all is exact */
+	struct sampled *sampled; /* NULL while all is exact */
 };
 
-struct reuse_histogram *reuse_histogram__new(struct arena *a)
+struct reuse_histogram *reuse_histogram__new(struct memory *m)
 {
 	struct reuse_histogram *h = calloc(1, sizeof(*h));
 
 	if (!h)
 		return NULL;
-	h->arena = a;
+	h->memory = m;
 	h->unseen.bits = UNSEEN_BITS;
 	return h;
 }
 
-static void drop_chunk(struct reuse_histogram *h, struct chunk *c)
+static void free_sampled(struct sampled *s)
 {
-	if (c->low)
-		arena__put(h->arena, c->low);
-	if (c->high)
-		arena__put(h->arena, c->high);
-	*c = (struct chunk){0};
+	if (!s)
+		return;
+	log_histogram__clear(&s->reused);
+	log_histogram__clear(&s->unseen);
+	for (int g = 0; g < ESTIMATE_GROUPS; g++) {
+		log_histogram__clear(&s->group[g].reused);
+		log_histogram__clear(&s->group[g].unseen);
+	}
+	free(s);
 }
 
 void reuse_histogram__free(struct reuse_histogram *h)
 {
 	if (!h)
 		return;
-	for (size_t i = 0; i < h->nr_chunks; i++)
-		drop_chunk(h, &h->chunks[i]);
-	free(h->chunks);
+	dense_histogram__free(&h->reused, h->memory);
 	log_histogram__clear(&h->unseen);
-	for (int g = 0; h->groups && g < REUSE_GROUPS; g++) {
-		log_histogram__clear(&h->groups[g].refault);
-		log_histogram__clear(&h->groups[g].unseen);
-	}
-	free(h->groups);
+	free_sampled(h->sampled);
 	free(h);
 }
 
-/* --- dense counts --- */
+/* --- counting sampled accesses --- */
 
-static __u64 chunk_get(const struct chunk *c, __u32 i)
+static struct sampled *get_sampled(struct reuse_histogram *h)
 {
-	return (c->low ? c->low[i] : 0) + (c->high ? (__u64)c->high[i] << 32 : 0);
+	struct sampled *s = h->sampled;
+
+	if (s)
+		return s;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return NULL;
+	s->reused.bits = SAMPLED_BITS;
+	s->unseen.bits = UNSEEN_BITS;
+	for (int g = 0; g < ESTIMATE_GROUPS; g++)
+		s->group[g].reused.bits = s->group[g].unseen.bits = GROUP_BITS;
+	h->sampled = s;
+	return s;
 }
 
-/* Make sure that n more can be counted at i. */
-static int chunk_reserve(struct reuse_histogram *h, struct chunk *c, __u32 i, __u64 n)
+static void count_sampled(struct sampled *s, const struct reuse *r)
 {
-	if (!c->low)
-		c->low = arena__get(h->arena);
-	if (!c->low)
+	s->samples++;
+	s->accesses += 1 / r->rate;
+	s->group[r->group].accesses += 1 / r->rate;
+}
+
+/* A value into a histogram and its group's. */
+static int add_both(struct log_histogram *all, struct log_histogram *group, __u64 value,
+		    double weight)
+{
+	if (log_histogram__add(all, value, weight))
 		return -ENOMEM;
-	if (!c->high && chunk_get(c, i) + n > ~0U)
-		c->high = arena__get(h->arena);
-	return c->high || chunk_get(c, i) + n <= ~0U ? 0 : -ENOMEM;
+	if (!log_histogram__add(group, value, weight))
+		return 0;
+	log_histogram__add(all, value, -weight);
+	return -ENOMEM;
 }
 
-static void chunk_add(struct chunk *c, __u32 i, __u64 n)
+static __u64 in_pages(__u64 sampled, double rate)
 {
-	__u64 v = chunk_get(c, i) + n;
-
-	c->low[i] = v;
-	if (c->high)
-		c->high[i] = v >> 32;
-	c->sum += n;
+	return (sampled + (1 - rate) / 2) / rate;
 }
 
-static int grow_chunks(struct reuse_histogram *h, size_t nr)
+static int sampled_cold(struct reuse_histogram *h, const struct reuse *r)
 {
-	struct chunk *chunks;
+	struct sampled *s = get_sampled(h);
 
-	if (nr < 2 * h->nr_chunks)
-		nr = 2 * h->nr_chunks;
-	chunks = realloc(h->chunks, nr * sizeof(*chunks));
-	if (!chunks)
+	if (!s)
 		return -ENOMEM;
-	for (size_t i = h->nr_chunks; i < nr; i++)
-		chunks[i] = (struct chunk){0};
-	h->chunks = chunks;
-	h->nr_chunks = nr;
+	s->cold += 1 / r->rate;
+	s->group[r->group].cold += 1 / r->rate;
+	count_sampled(s, r);
+	return 0;
+}
+
+static int sampled_reused(struct reuse_histogram *h, const struct reuse *r, __u64 distance)
+{
+	struct sampled *s = get_sampled(h);
+
+	if (!s || add_both(&s->reused, &s->group[r->group].reused, in_pages(distance, r->rate),
+			   1 / r->rate))
+		return -ENOMEM;
+	count_sampled(s, r);
+	return 0;
+}
+
+static int sampled_unseen(struct reuse_histogram *h, const struct reuse *r, __u64 bound)
+{
+	struct sampled *s = get_sampled(h);
+	__u64 b = in_pages(bound, r->rate);
+
+	if (!s || add_both(&s->unseen, &s->group[r->group].unseen,
+			   log_histogram__round_up(&s->unseen, b), 1 / r->rate))
+		return -ENOMEM;
+	s->unseen_all += 1 / r->rate;
+	s->group[r->group].unseen_all += 1 / r->rate;
+	count_sampled(s, r);
 	return 0;
 }
 
 /* --- counting --- */
 
-/* The access's group, or NULL when all pages are sampled; false: no memory. */
-static bool get_group(struct reuse_histogram *h, const struct reuse *r, struct group **out)
-{
-	*out = NULL;
-	if (!r->sampled)
-		return true;
-	if (!h->groups) {
-		h->groups = calloc(REUSE_GROUPS, sizeof(*h->groups));
-		if (!h->groups)
-			return false;
-		for (int g = 0; g < REUSE_GROUPS; g++)
-			h->groups[g].refault.bits = h->groups[g].unseen.bits = GROUP_BITS;
-	}
-	*out = &h->groups[r->group];
-	return true;
-}
-
-static void count_group(struct reuse_histogram *h, struct group *g, const struct reuse *r)
-{
-	if (!g)
-		return;
-	g->accesses += r->units;
-	h->samples++;
-}
-
 int reuse_histogram__cold(struct reuse_histogram *h, const struct reuse *r)
 {
-	struct group *g;
-
-	if (!get_group(h, r, &g))
-		return -ENOMEM;
-	h->cold += r->units;
-	if (g)
-		g->cold += r->units;
-	count_group(h, g, r);
+	if (r->rate < 1)
+		return sampled_cold(h, r);
+	h->cold++;
+	h->accesses++;
 	return 0;
 }
 
-int reuse_histogram__refault(struct reuse_histogram *h, const struct reuse *r, __u64 distance)
+int reuse_histogram__reused(struct reuse_histogram *h, const struct reuse *r, __u64 distance)
 {
-	__u64 d = distance < MAX_DISTANCE ? distance : MAX_DISTANCE, *in_group = NULL;
-	struct chunk *c;
-	struct group *g;
+	__u64 d = distance < MAX_DISTANCE ? distance : MAX_DISTANCE;
 
-	if (!get_group(h, r, &g))
+	if (r->rate < 1)
+		return sampled_reused(h, r, d);
+	if ((d >= h->reused.room || h->reused.counted >= ~0U - 1) &&
+	    dense_histogram__reserve(&h->reused, h->memory, d + 1, 1))
 		return -ENOMEM;
-	if (d >> CHUNK_SHIFT >= h->nr_chunks && grow_chunks(h, (d >> CHUNK_SHIFT) + 1))
+	dense_histogram__add(&h->reused, d);
+	h->accesses++;
+	return 0;
+}
+
+int reuse_histogram__unseen(struct reuse_histogram *h, const struct reuse *r, __u64 bound)
+{
+	__u64 b = bound < MAX_DISTANCE ? bound : MAX_DISTANCE;
+
+	if (r->rate < 1)
+		return sampled_unseen(h, r, b);
+	if (log_histogram__add(&h->unseen, log_histogram__round_up(&h->unseen, b), 1))
 		return -ENOMEM;
-	c = &h->chunks[d >> CHUNK_SHIFT];
-	if (chunk_reserve(h, c, d % CHUNK_LEN, r->units))
+	h->unseen_all++;
+	h->accesses++;
+	return 0;
+}
+
+int reuse_histogram__exact(struct reuse_histogram *h, const __u32 *distance, size_t n, __u64 end)
+{
+	enum { AHEAD = 16 };
+
+	if (dense_histogram__reserve(&h->reused, h->memory, end, n))
 		return -ENOMEM;
-	if (g) {
-		in_group = log_histogram__at(&g->refault, d);
-		if (!in_group)
-			return -ENOMEM;
-		*in_group += r->units;
+	for (size_t i = 0; i < n; i++) {
+		if (i + AHEAD < n && distance[i + AHEAD] != LRU_COLD)
+			dense_histogram__prefetch(&h->reused, distance[i + AHEAD]);
+		if (distance[i] == LRU_COLD)
+			h->cold++;
+		else
+			dense_histogram__add(&h->reused, distance[i]);
 	}
-	chunk_add(c, d % CHUNK_LEN, r->units);
-	h->refaults += r->units;
-	if (d >= h->refault_end)
-		h->refault_end = d + 1;
-	count_group(h, g, r);
+	h->accesses += n;
 	return 0;
 }
 
 void reuse_histogram__prefetch(const struct reuse_histogram *h, __u64 distance)
 {
-	const __u32 *low;
-
-	if (distance >> CHUNK_SHIFT >= h->nr_chunks)
-		return;
-	low = h->chunks[distance >> CHUNK_SHIFT].low;
-	if (low)
-		__builtin_prefetch(&low[distance % CHUNK_LEN], 1);
-}
-
-int reuse_histogram__unseen(struct reuse_histogram *h, const struct reuse *r, __u64 bound)
-{
-	__u64 b = bound < MAX_DISTANCE ? bound : MAX_DISTANCE, *n, *in_group;
-	struct group *g;
-
-	if (!get_group(h, r, &g))
-		return -ENOMEM;
-	n = log_histogram__at(&h->unseen, log_histogram__round_up(&h->unseen, b));
-	if (!n)
-		return -ENOMEM;
-	if (g) {
-		in_group = log_histogram__at(&g->unseen, b);
-		if (!in_group)
-			return -ENOMEM;
-		*in_group += r->units;
-		g->unseen_all += r->units;
-	}
-	*n += r->units;
-	h->unseen_all += r->units;
-	count_group(h, g, r);
-	return 0;
-}
-
-/* --- half the sampling rate --- */
-
-/* Both halves of a chunk that two chunks (missing ones are zero) are folded into. */
-static void fold_chunks(const struct chunk *from, size_t nr, __u64 *out)
-{
-	for (__u32 i = 0; i < CHUNK_LEN; i++) {
-		__u32 d = 2 * i, k = d >> CHUNK_SHIFT;
-
-		d %= CHUNK_LEN;
-		out[i] = k < nr ? chunk_get(&from[k], d) + chunk_get(&from[k], d + 1) : 0;
-	}
-}
-
-static void fold_into(struct reuse_histogram *h, size_t to, __u64 *tmp)
-{
-	size_t nr = h->nr_chunks - 2 * to;
-	struct chunk *from = &h->chunks[2 * to], *c = &h->chunks[to];
-	__u64 sum;
-
-	nr = nr < 2 ? nr : 2;
-	sum = from[0].sum + (nr > 1 ? from[1].sum : 0);
-	if (!sum)
-		return;
-	fold_chunks(from, nr, tmp);
-	for (size_t k = 0; k < nr; k++)
-		drop_chunk(h, &from[k]);
-	/* The blocks just given back are there to be taken; only a count that outgrows 32 bits
-	 * while memory is short can miss its upper half. */
-	for (__u32 i = 0; i < CHUNK_LEN; i++) {
-		if (!tmp[i])
-			continue;
-		if (chunk_reserve(h, c, i, tmp[i]))
-			tmp[i] = ~0U;
-		chunk_add(c, i, tmp[i]);
-	}
-}
-
-static void halve_dense(struct reuse_histogram *h)
-{
-	__u64 tmp[CHUNK_LEN];
-
-	/* Ascending: chunk `to` was folded away before it is filled, or is among the two. */
-	for (size_t to = 0; 2 * to < h->nr_chunks; to++)
-		fold_into(h, to, tmp);
-}
-
-void reuse_histogram__halve(struct reuse_histogram *h)
-{
-	halve_dense(h);
-	h->refault_end = (h->refault_end + 1) / 2;
-	log_histogram__halve(&h->unseen);
-	for (int g = 0; h->groups && g < REUSE_GROUPS; g++) {
-		log_histogram__halve(&h->groups[g].refault);
-		log_histogram__halve(&h->groups[g].unseen);
-	}
+	if (distance < h->reused.room)
+		dense_histogram__prefetch(&h->reused, distance);
 }
 
 /* --- asking --- */
 
-__u64 reuse_histogram__accesses(const struct reuse_histogram *h)
+double reuse_histogram__exact_accesses(const struct reuse_histogram *h)
 {
-	return h->cold + h->refaults + h->unseen_all;
+	return h->accesses;
 }
 
-static __u64 count_at(const struct reuse_histogram *h, __u64 d)
+double reuse_histogram__accesses(const struct reuse_histogram *h)
 {
-	return d >> CHUNK_SHIFT < h->nr_chunks
-		       ? chunk_get(&h->chunks[d >> CHUNK_SHIFT], d % CHUNK_LEN)
-		       : 0;
+	return h->accesses + (h->sampled ? h->sampled->accesses : 0);
 }
 
-static __u64 count_from(const struct reuse_histogram *h, __u64 d)
+double reuse_histogram__cold_misses(const struct reuse_histogram *h)
 {
-	size_t first = d >> CHUNK_SHIFT;
-	__u64 n = 0;
-
-	if (first >= h->nr_chunks)
-		return 0;
-	for (__u32 i = d % CHUNK_LEN; h->chunks[first].sum && i < CHUNK_LEN; i++)
-		n += chunk_get(&h->chunks[first], i);
-	for (size_t i = first + 1; i < h->nr_chunks; i++)
-		n += h->chunks[i].sum;
-	return n;
-}
-
-double reuse_histogram__refaults_from(const struct reuse_histogram *h, double y)
-{
-	__u64 above;
-
-	if (y > MAX_DISTANCE)
-		return 0;
-	if (y <= 0)
-		return h->refaults;
-	above = ceil(y);
-	return count_from(h, above) + (above - y) * count_at(h, above - 1);
-}
-
-double reuse_histogram__unseen_from(const struct reuse_histogram *h, double y)
-{
-	return log_histogram__from(&h->unseen, y);
-}
-
-__u64 reuse_histogram__refault_end(const struct reuse_histogram *h)
-{
-	return h->refault_end;
-}
-
-__u64 reuse_histogram__unseen_end(const struct reuse_histogram *h)
-{
-	return log_histogram__end(&h->unseen);
-}
-
-double reuse_histogram__misses(const struct reuse_histogram *h, double y)
-{
-	if (y <= 0)
-		return reuse_histogram__accesses(h);
-	return h->cold + reuse_histogram__refaults_from(h, y) +
-	       reuse_histogram__unseen_from(h, y) / 2;
-}
-
-double reuse_histogram__group_misses(const struct reuse_histogram *h, __u32 group, double y)
-{
-	const struct group *g;
-
-	if (!h->groups)
-		return 0;
-	g = &h->groups[group];
-	if (y <= 0)
-		return g->accesses;
-	return g->cold + log_histogram__from(&g->refault, y) +
-	       log_histogram__from(&g->unseen, y) / 2;
-}
-
-__u64 reuse_histogram__group_accesses(const struct reuse_histogram *h, __u32 group)
-{
-	return h->groups ? h->groups[group].accesses : 0;
+	return h->cold + (h->sampled ? h->sampled->cold : 0);
 }
 
 __u64 reuse_histogram__samples(const struct reuse_histogram *h)
 {
-	return h->samples;
+	return h->sampled ? h->sampled->samples : 0;
+}
+
+double reuse_histogram__group_accesses(const struct reuse_histogram *h, __u32 group)
+{
+	return h->sampled ? h->sampled->group[group].accesses : 0;
+}
+
+double reuse_histogram__reused_from(const struct reuse_histogram *h, double y)
+{
+	double exact;
+
+	dense_histogram__from(&h->reused, &y, 1, &exact);
+	return exact + (h->sampled ? log_histogram__from(&h->sampled->reused, y) : 0);
+}
+
+static __u64 max(__u64 a, __u64 b)
+{
+	return a > b ? a : b;
+}
+
+__u64 reuse_histogram__reused_end(const struct reuse_histogram *h)
+{
+	return max(h->reused.end, h->sampled ? log_histogram__end(&h->sampled->reused) : 0);
+}
+
+__u64 reuse_histogram__unseen_end(const struct reuse_histogram *h)
+{
+	return max(log_histogram__end(&h->unseen),
+		   h->sampled ? log_histogram__end(&h->sampled->unseen) : 0);
+}
+
+static double sampled_misses(const struct sampled *s, double size)
+{
+	if (size <= 0)
+		return s->accesses;
+	return s->cold + log_histogram__from(&s->reused, size) +
+	       log_histogram__from(&s->unseen, size) / 2;
+}
+
+static double group_misses(const struct group *g, double size)
+{
+	if (size <= 0)
+		return g->accesses;
+	return g->cold + log_histogram__from(&g->reused, size) +
+	       log_histogram__from(&g->unseen, size) / 2;
+}
+
+/* That every access is a miss without memory is no matter of chance: not down to there. */
+static void take_sampled(const struct sampled *s, double size, double off, struct reuse_misses *out)
+{
+	out->sampled = sampled_misses(s, size);
+	out->fewer = size > 0 ? sampled_misses(s, fmax(size - off, size / 2)) : out->sampled;
+	out->more = size > 0 ? sampled_misses(s, size + off) : out->sampled;
+	if (size > 0)
+		out->unseen += log_histogram__from(&s->unseen, size);
+	for (int g = 0; g < ESTIMATE_GROUPS; g++)
+		out->group[g] = group_misses(&s->group[g], size);
+}
+
+int reuse_histogram__misses(const struct reuse_histogram *h, const double *size, const double *off,
+			    size_t n, struct reuse_misses *out)
+{
+	double *reused = malloc((n + 1) * sizeof(*reused));
+
+	if (!reused)
+		return -ENOMEM;
+	dense_histogram__from(&h->reused, size, n, reused);
+	for (size_t i = 0; i < n; i++) {
+		double unseen = log_histogram__from(&h->unseen, size[i]);
+
+		out[i] = (struct reuse_misses){.exact = h->accesses};
+		if (size[i] > 0) {
+			out[i].exact = h->cold + reused[i] + unseen / 2;
+			out[i].unseen = unseen;
+		}
+		if (h->sampled)
+			take_sampled(h->sampled, size[i], off[i], &out[i]);
+	}
+	free(reused);
+	return 0;
 }
 
 size_t reuse_histogram__heap(const struct reuse_histogram *h)
 {
-	size_t n = sizeof(*h) + h->nr_chunks * sizeof(*h->chunks) + log_histogram__heap(&h->unseen);
+	size_t n = sizeof(*h) + log_histogram__heap(&h->unseen);
+	const struct sampled *s = h->sampled;
 
-	if (!h->groups)
+	if (!s)
 		return n;
-	for (int g = 0; g < REUSE_GROUPS; g++)
-		n += sizeof(*h->groups) + log_histogram__heap(&h->groups[g].refault) +
-		     log_histogram__heap(&h->groups[g].unseen);
+	n += sizeof(*s) + log_histogram__heap(&s->reused) + log_histogram__heap(&s->unseen);
+	for (int g = 0; g < ESTIMATE_GROUPS; g++)
+		n += log_histogram__heap(&s->group[g].reused) +
+		     log_histogram__heap(&s->group[g].unseen);
 	return n;
 }

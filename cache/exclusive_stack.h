@@ -6,7 +6,8 @@
  * A page is a ghost (evicted: in the stack), resident (in a frame of the VM), dead (in a frame,
  * but discarded on disk since: its eviction brings nothing) or not tracked.
  *
- * hash is pe_hash(page, space) throughout: callers need it anyway, to sample.
+ * hash is pe_hash(page, space) throughout: callers need it anyway, to sample, and no two pages
+ * share one.
  */
 #ifndef HVTRACE_EXCLUSIVE_STACK_H
 #define HVTRACE_EXCLUSIVE_STACK_H
@@ -14,7 +15,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "arena.h"
+#include "../bpf/page_event.h"
+#include "region.h"
 
 struct exclusive_stack;
 
@@ -33,10 +35,10 @@ enum stack_result {
 	STACK_DROPPED	/* evict: it was dead, and is not tracked any more */
 };
 
-/* Blocks come from the arena, which must live longer, as must the budget. NULL with errno. */
-struct exclusive_stack *exclusive_stack__new(struct arena *a, struct stack_budget *budget,
+/* The memory and the budget must live longer. NULL with errno. */
+struct exclusive_stack *exclusive_stack__new(struct memory *m, struct stack_budget *budget,
 					     enum page_space space);
-/* All blocks go back to the arena, all pages to the budget. NULL is fine. */
+/* All pages go back to the budget. NULL is fine. */
 void exclusive_stack__free(struct exclusive_stack *s);
 
 /*
@@ -45,7 +47,7 @@ void exclusive_stack__free(struct exclusive_stack *s);
  */
 
 /* A frame (PE_FRAME_NONE: unknown) stops holding a page: push it. */
-int exclusive_stack__evict(struct exclusive_stack *s, __u64 page, __u64 hash, __u64 frame);
+int exclusive_stack__evict(struct exclusive_stack *s, __u64 hash, __u64 frame);
 /*
  * A page is read into a frame. STACK_GHOST: *distance is the number of pages above it in the
  * stack. STACK_RESIDENT: its eviction was not seen; *distance is an upper bound, the pages
@@ -53,31 +55,27 @@ int exclusive_stack__evict(struct exclusive_stack *s, __u64 page, __u64 hash, __
  * The page that the same frame held before, if it is on top of the stack, is not counted: it is
  * this fill that evicted it.
  */
-int exclusive_stack__fill(struct exclusive_stack *s, __u64 page, __u64 hash, __u64 frame,
-			  __u64 *distance);
+int exclusive_stack__fill(struct exclusive_stack *s, __u64 hash, __u64 frame, __u64 *distance);
 /* A frame is written to a page; afterwards it holds it. */
-int exclusive_stack__writeback(struct exclusive_stack *s, __u64 page, __u64 hash, __u64 frame);
+int exclusive_stack__writeback(struct exclusive_stack *s, __u64 hash, __u64 frame);
 /*
  * count pages from page on are gone. Ghosts leave the stack. Resident pages become dead
  * (mark_dead) or are not tracked any more. Never fails.
  */
 void exclusive_stack__discard(struct exclusive_stack *s, __u64 page, __u64 count, bool mark_dead);
 
-/* Drop the oldest ghost; false when there is none. Distances stay exact above the depth kept. */
-bool exclusive_stack__drop_oldest(struct exclusive_stack *s);
-/* Drop all pages whose hash is above the threshold, a power of two below the last one. */
+/* Drop the oldest ghosts, a few in a hundred of them. Distances stay exact above the depth kept.
+ * How many were dropped; 0: there is none. */
+__u32 exclusive_stack__drop_oldest(struct exclusive_stack *s);
+/* Drop all pages whose hash is above the threshold. */
 void exclusive_stack__retain(struct exclusive_stack *s, __u64 threshold);
 
 /* STACK_UNKNOWN, STACK_GHOST with its depth, or STACK_RESIDENT. */
 enum stack_result exclusive_stack__find(const struct exclusive_stack *s, __u64 page, __u64 *depth);
 __u64 exclusive_stack__tracked(const struct exclusive_stack *s);
 __u64 exclusive_stack__ghosts(const struct exclusive_stack *s);
-/* Bytes held beside the arena's blocks. */
-size_t exclusive_stack__heap(const struct exclusive_stack *s);
 
-/* Bring a page's metadata closer, in three steps with other pages' in between; then the event. */
-void exclusive_stack__prefetch_bucket(const struct exclusive_stack *s, __u64 hash);
-void exclusive_stack__prefetch_node(const struct exclusive_stack *s, __u64 hash);
-void exclusive_stack__prefetch_next(const struct exclusive_stack *s, __u64 page, __u64 hash);
+/* Bring a page's metadata closer, with other pages' in between; then the event. */
+void exclusive_stack__prefetch(const struct exclusive_stack *s, __u64 hash);
 
 #endif

@@ -1,138 +1,122 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "slot_set.h"
 
-#define MAX_SLOTS (1ULL << 32)
+const __u16 slot_set__after[2 * SLOT_NODE] = {[SLOT_NODE... 2 * SLOT_NODE - 1] = 0xffff};
+const __u32 slot_set__after_super[2 * SLOT_SUPER_NODE] = {
+	[SLOT_SUPER_NODE... 2 * SLOT_SUPER_NODE - 1] = 0xffffffff};
 
-/* Grow an array to n elements, the new ones zero. */
-static int grow(void *array, size_t size, size_t old, size_t n)
+/* Nodes are whole and aligned to a cache line. */
+static size_t entries(__u32 slots, int shift)
 {
-	char *p = realloc(*(void **)array, n * size);
+	return (size_t)((slots - 1) >> shift) / SLOT_NODE * SLOT_NODE + SLOT_NODE;
+}
 
-	if (!p)
+int slot_set__reserve(struct slot_set *s, struct memory *m, __u32 n)
+{
+	const struct {
+		int shift;
+		size_t size;
+		void **entries;
+	} levels[] = {
+		{SLOT_WORD_SHIFT, sizeof(*s->word), (void **)&s->word},
+		{SLOT_WORD_SHIFT, sizeof(*s->block), (void **)&s->block},
+		{SLOT_BLOCK_SHIFT, sizeof(*s->group), (void **)&s->group},
+		{SLOT_GROUP_SHIFT, sizeof(*s->super), (void **)&s->super},
+		{SLOT_SUPER_SHIFT, sizeof(*s->root), (void **)&s->root},
+	};
+
+	if (n <= s->room)
+		return 0;
+	if (n > SLOT_MAX)
 		return -ENOMEM;
-	memset(p + old * size, 0, (n - old) * size);
-	*(void **)array = p;
-	return 0;
-}
+	for (int i = 0; i < 5; i++) {
+		int err =
+			region__grow(&s->level[i], m, entries(n, levels[i].shift) * levels[i].size);
 
-static size_t nr_lines(__u64 slots)
-{
-	return slots >> SLOT_LINE_SHIFT;
-}
-
-static size_t nr_groups(__u64 slots)
-{
-	return (nr_lines(slots) + SLOT_FANOUT - 1) >> SLOT_FANOUT_SHIFT;
-}
-
-static size_t nr_supers(__u64 slots)
-{
-	return (nr_groups(slots) + SLOT_FANOUT - 1) >> SLOT_FANOUT_SHIFT;
-}
-
-static int grow_arrays(struct slot_set *s, __u64 slots)
-{
-	__u64 old = s->room;
-
-	if (grow(&s->count, sizeof(*s->count), nr_lines(old), nr_lines(slots)) ||
-	    grow(&s->prefix, sizeof(*s->prefix), nr_lines(old), nr_lines(slots)) ||
-	    grow(&s->group, sizeof(*s->group), nr_groups(old), nr_groups(slots)) ||
-	    grow(&s->super, sizeof(*s->super), nr_supers(old), nr_supers(slots)))
-		return -ENOMEM;
-	s->heap = nr_lines(slots) * (sizeof(*s->count) + sizeof(*s->prefix)) +
-		  (nr_groups(slots) + nr_supers(slots)) * sizeof(*s->group);
-	s->room = slots;
-	return 0;
-}
-
-int slot_set__reserve(struct slot_set *s, struct arena *a, __u32 n)
-{
-	while (s->room < n) {
-		__u64 slots = (__u64)(s->bits.nr + 1) << SLOT_BLOCK_SHIFT;
-
-		if (slots >= MAX_SLOTS)
-			return -ENOMEM;
-		if (arena_table__grow(&s->bits, a))
-			return -ENOMEM;
-		if (grow_arrays(s, slots)) {
-			arena__put(a, s->bits.block[--s->bits.nr]);
-			return -ENOMEM;
-		}
+		*levels[i].entries = s->level[i].base;
+		if (err)
+			return err;
 	}
+	s->room = n;
 	return 0;
 }
 
-void slot_set__free(struct slot_set *s, struct arena *a)
+void slot_set__free(struct slot_set *s, struct memory *m)
 {
-	arena_table__clear(&s->bits, a);
-	free(s->count);
-	free(s->prefix);
-	free(s->group);
-	free(s->super);
+	for (int i = 0; i < 5; i++)
+		region__free(&s->level[i], m);
 	*s = (struct slot_set){0};
 }
 
-/* Word w of a bitmap that holds from..to-1. */
-static __u64 range_word(__u32 w, __u32 from, __u32 to)
+void slot_set__open(struct slot_set *s)
 {
-	__u64 first = (__u64)w * 64, bits = ~0ULL;
+	__u32 word = s->used >> SLOT_WORD_SHIFT, block = s->used >> SLOT_BLOCK_SHIFT;
+	__u32 group = s->used >> SLOT_GROUP_SHIFT, super = s->used >> SLOT_SUPER_SHIFT;
 
-	if (first + 64 <= from || first >= to)
-		return 0;
-	if (first < from)
-		bits &= ~0ULL << (from - first);
-	if (first + 64 > to)
-		bits &= ~0ULL >> (first + 64 - to);
-	return bits;
+	/* All members lie below. */
+	if (s->used % (1U << SLOT_SUPER_SHIFT) == 0)
+		s->root[super] = s->live;
+	if (s->used % (1U << SLOT_GROUP_SHIFT) == 0)
+		s->super[group] = s->live - s->root[super];
+	if (s->used % (1U << SLOT_BLOCK_SHIFT) == 0)
+		s->group[block] = s->live - s->root[super] - s->super[group];
+	s->block[word] = s->live - s->root[super] - s->super[group] - s->group[block];
+	s->word[word] = 0;
 }
 
-void slot_set__assign(struct slot_set *s, __u32 from, __u32 to)
+void slot_set__assign(struct slot_set *s, __u32 gap, __u32 n)
 {
-	memset(s->group, 0, nr_groups(s->room) * sizeof(*s->group));
-	memset(s->super, 0, nr_supers(s->room) * sizeof(*s->super));
-	s->live = 0;
-	for (__u32 line = 0; line < nr_lines(s->room); line++) {
-		__u64 *words = slot_set__line(s, line << SLOT_LINE_SHIFT);
-		__u32 n = 0;
+	s->used = s->live = 0;
+	while (s->used < n) {
+		__u32 at = s->used, in = n - at < SLOT_WORD ? n - at : SLOT_WORD;
+		__u64 mask = in < SLOT_WORD ? (1ULL << in) - 1 : ~0ULL;
 
-		for (__u32 i = 0; i < SLOT_LINE_WORDS; i++) {
-			words[i] = range_word(line * SLOT_LINE_WORDS + i, from, to);
-			n += __builtin_popcountll(words[i]);
-		}
-		s->count[line] = 0;
-		slot_set__count(s, line << SLOT_LINE_SHIFT, n);
+		slot_set__open(s);
+		if (gap > at)
+			mask = gap - at < SLOT_WORD ? mask & ~0ULL << (gap - at) : 0;
+		s->word[at >> SLOT_WORD_SHIFT] = mask;
+		s->live += slot_set__bits(mask, false);
+		s->used += in;
 	}
 }
 
-__u32 slot_set__next(const struct slot_set *s, __u32 slot)
-{
-	__u32 line = slot >> SLOT_LINE_SHIFT, word = slot / 64 % SLOT_LINE_WORDS;
-	__u64 *words = slot_set__line(s, slot);
-	__u64 bits = words[word] & ~0ULL << slot % 64;
+/* The last of the entries first..last that is not above rank; they ascend. */
+#define LAST_NOT_ABOVE(entries, first, last, rank)                                                 \
+	({                                                                                         \
+		__u32 at = (first), end = (last);                                                  \
+		while (at < end && (entries)[at + 1] <= (rank))                                    \
+			at++;                                                                      \
+		at;                                                                                \
+	})
 
-	while (!bits) {
-		if (++word == SLOT_LINE_WORDS) {
-			do
-				line++;
-			while (!s->count[line]);
-			words = slot_set__line(s, line << SLOT_LINE_SHIFT);
-			word = 0;
-		}
-		bits = words[word];
-	}
-	return (line << SLOT_LINE_SHIFT) + word * 64 + __builtin_ctzll(bits);
+static __u32 clamp_to(__u32 last, __u32 used, int shift)
+{
+	__u32 end = (used - 1) >> shift;
+
+	return last < end ? last : end;
 }
 
-void slot_set__rank_all(struct slot_set *s, __u32 used)
+__u32 slot_set__select(const struct slot_set *s, __u32 rank)
 {
-	__u32 lines = (used >> SLOT_LINE_SHIFT) + 1, n = 0;
+	__u32 super, group, block, word, n = SLOT_NODE;
+	__u64 bits;
 
-	for (__u32 line = 0; line < lines && line < nr_lines(s->room); line++) {
-		s->prefix[line] = n;
-		n += s->count[line];
-	}
+	super = LAST_NOT_ABOVE(s->root, 0, (s->used - 1) >> SLOT_SUPER_SHIFT, rank);
+	rank -= s->root[super];
+	group = super * SLOT_SUPER_NODE;
+	group = LAST_NOT_ABOVE(s->super, group,
+			       clamp_to(group + SLOT_SUPER_NODE - 1, s->used, SLOT_GROUP_SHIFT),
+			       rank);
+	rank -= s->super[group];
+	block = LAST_NOT_ABOVE(s->group, group * n,
+			       clamp_to(group * n + n - 1, s->used, SLOT_BLOCK_SHIFT), rank);
+	rank -= s->group[block];
+	word = LAST_NOT_ABOVE(s->block, block * n,
+			      clamp_to(block * n + n - 1, s->used, SLOT_WORD_SHIFT), rank);
+	rank -= s->block[word];
+	for (bits = s->word[word]; rank--;)
+		bits &= bits - 1;
+	return word * SLOT_WORD + __builtin_ctzll(bits);
 }

@@ -1,143 +1,126 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A set of slots that tells at once how many of its members lie at or above a slot: the depth of
- * a page in a stack whose pushes take ascending slots.
+ * A set of slots that tells at once how many of its members lie below a slot: the depth of a page
+ * in a stack whose pushes take ascending slots.
  *
- * Membership is a bitmap in lines of 512 bits, one cache line each. Counts above it:
+ * Membership is a bitmap of words. Above it, a tree whose nodes hold, for each child, the members
+ * of the children before it in the same node:
  *
- *   level   covers            size          1.5 M slots   summed by a query
- *   line    512 slots         64 byte       188 KiB       1 line, masked
- *   count   64 x line         u16 a line    6 KiB         < 64 u16
- *   group   64 x 64 lines     u32 a group   192 byte      < 64 u32
- *   super   64 groups, 2 Mi   u32           4 byte        all above
+ *   level    an entry covers   node           3 M slots
+ *   word     64 slots          -              384 KiB
+ *   block    a word            32 x u16        96 KiB
+ *   group    32 words          32 x u16         3 KiB
+ *   super    64 Ki slots       16 x u32       188 byte
+ *   root     1 Mi slots        all of them     12 byte
  *
- * A change touches one entry a level and sums nothing; a query reads neighbours only. Everything
- * but the bitmap stays in L1 at any size seen so far, the bitmap in L2.
+ * So a query reads one entry a level and counts the bits of one word. A removal takes one off
+ * every later entry of a node: a few vector instructions a level, whatever the CPU has. A push
+ * touches the last word only: entries are written when their first slot is pushed, what they held
+ * before does not matter. Nothing reads with a wide load what a narrow store has just written,
+ * which no CPU forwards.
  *
- * Internal to cache/: inline, because a page event makes two changes and one query.
+ * Internal to cache/: inline, because an access makes a push, a query and a removal.
  */
 #ifndef HVTRACE_SLOT_SET_H
 #define HVTRACE_SLOT_SET_H
 
-#include <stdbool.h>
+#include <linux/types.h>
 
-#include "arena.h"
+#include "region.h"
 
-#define SLOT_LINE_SHIFT 9
-#define SLOT_FANOUT_SHIFT 6
-#define SLOT_FANOUT (1U << SLOT_FANOUT_SHIFT)
-#define SLOT_LINE_WORDS (1U << (SLOT_LINE_SHIFT - 6))
-/* Slots of one block of the arena. */
-#define SLOT_BLOCK_SHIFT (ARENA_BLOCK_SHIFT + 3)
+#define SLOT_WORD_SHIFT 6
+#define SLOT_BLOCK_SHIFT 11
+#define SLOT_GROUP_SHIFT 16
+#define SLOT_SUPER_SHIFT 20
+#define SLOT_WORD (1U << SLOT_WORD_SHIFT)
+#define SLOT_NODE 32	   /* entries of a node of u16 */
+#define SLOT_SUPER_NODE 16 /* of u32 */
+#define SLOT_MAX (~0U - (1U << SLOT_SUPER_SHIFT))
 
+/* Zero-initialised is empty, without room. */
 struct slot_set {
-	struct arena_table bits;
-	__u16 *count;  /* members of a line */
-	__u32 *prefix; /* members of all lines before: by slot_set__rank_all() only */
-	__u32 *group, *super;
-	__u32 room;  /* slots the arrays have room for */
-	__u32 live;  /* members */
-	size_t heap; /* bytes of the arrays */
+	__u64 *word;
+	__u16 *block, *group;
+	__u32 *super, *root;
+	__u32 used; /* slots pushed so far: the next one's number */
+	__u32 live; /* members */
+	__u32 room;
+	struct region level[5];
 };
 
-/* Make room for slots 0 to n - 1. -ENOMEM: nothing is lost. */
-int slot_set__reserve(struct slot_set *s, struct arena *a, __u32 n);
-void slot_set__free(struct slot_set *s, struct arena *a);
-/* Make it hold the slots from..to-1 and nothing else. */
-void slot_set__assign(struct slot_set *s, __u32 from, __u32 to);
-/* Lowest member at or above slot; there must be one. */
-__u32 slot_set__next(const struct slot_set *s, __u32 slot);
+/* Make room for slots 0 to n - 1. -ENOMEM: it is as it was. */
+int slot_set__reserve(struct slot_set *s, struct memory *m, __u32 n);
+void slot_set__free(struct slot_set *s, struct memory *m);
+/* Make it hold the slots 0 to n - 1 but the first `gap`, and be ready for slot n. There is room. */
+void slot_set__assign(struct slot_set *s, __u32 gap, __u32 n);
+/* The member with so many members below it; there must be one. */
+__u32 slot_set__select(const struct slot_set *s, __u32 rank);
+/* Write the entries of the word that is pushed to next. */
+void slot_set__open(struct slot_set *s);
 
-/* Prepare slot_set__rank() until the next change. used: slots above it hold nothing. */
-void slot_set__rank_all(struct slot_set *s, __u32 used);
-
-static inline __u64 *slot_set__line(const struct slot_set *s, __u32 slot)
+/* Bits set. In a function for a CPU that has an instruction for it, this is one. */
+static inline __attribute__((always_inline)) __u32 slot_set__bits(__u64 v, bool popcnt)
 {
-	__u64 *block = s->bits.block[slot >> SLOT_BLOCK_SHIFT];
-	__u32 line = (slot >> SLOT_LINE_SHIFT) & ((ARENA_BLOCK >> 6) - 1);
-
-	return block + line * SLOT_LINE_WORDS;
+	if (popcnt)
+		return __builtin_popcountll(v);
+	/* Without: Warren, Hacker's Delight, 5-1. */
+	v -= (v >> 1) & 0x5555555555555555ULL;
+	v = (v & 0x3333333333333333ULL) + ((v >> 2) & 0x3333333333333333ULL);
+	return ((v + (v >> 4)) & 0x0f0f0f0f0f0f0f0fULL) * 0x0101010101010101ULL >> 56;
 }
 
-static inline void slot_set__count(struct slot_set *s, __u32 slot, __u32 change)
+/* Members below slot, which is less than used. */
+static inline __attribute__((always_inline)) __u32 slot_set__below(const struct slot_set *s,
+								   __u32 slot, bool popcnt)
 {
-	__u32 line = slot >> SLOT_LINE_SHIFT;
+	__u64 mask = (1ULL << slot % SLOT_WORD) - 1;
 
-	s->count[line] += change;
-	s->group[line >> SLOT_FANOUT_SHIFT] += change;
-	s->super[line >> 2 * SLOT_FANOUT_SHIFT] += change;
-	s->live += change;
+	return s->root[slot >> SLOT_SUPER_SHIFT] + s->super[slot >> SLOT_GROUP_SHIFT] +
+	       s->group[slot >> SLOT_BLOCK_SHIFT] + s->block[slot >> SLOT_WORD_SHIFT] +
+	       slot_set__bits(s->word[slot >> SLOT_WORD_SHIFT] & mask, popcnt);
 }
 
-/* slot must not be a member. */
-static inline void slot_set__add(struct slot_set *s, __u32 slot)
+/* -1 for entries after one: loaded from SLOT_NODE - 1 - (its index) on. */
+extern const __u16 slot_set__after[2 * SLOT_NODE];
+extern const __u32 slot_set__after_super[2 * SLOT_SUPER_NODE];
+
+static inline __attribute__((always_inline)) void slot_set__dec16(__u16 *entries, __u32 i)
 {
-	slot_set__line(s, slot)[slot / 64 % SLOT_LINE_WORDS] |= 1ULL << slot % 64;
-	slot_set__count(s, slot, 1);
+	__u16 *node = entries + (i & ~(SLOT_NODE - 1));
+	const __u16 *after = slot_set__after + SLOT_NODE - 1 - i % SLOT_NODE;
+
+	for (__u32 k = 0; k < SLOT_NODE; k++)
+		node[k] += after[k];
 }
 
-/* slot must be a member. */
-static inline void slot_set__del(struct slot_set *s, __u32 slot)
+/* Take slot, a member, out. */
+static inline __attribute__((always_inline)) void slot_set__del(struct slot_set *s, __u32 slot)
 {
-	slot_set__line(s, slot)[slot / 64 % SLOT_LINE_WORDS] &= ~(1ULL << slot % 64);
-	slot_set__count(s, slot, -1U);
+	__u32 group = slot >> SLOT_GROUP_SHIFT, end = (s->used - 1) >> SLOT_SUPER_SHIFT;
+	__u32 *node = s->super + (group & ~(SLOT_SUPER_NODE - 1));
+	const __u32 *after = slot_set__after_super + SLOT_SUPER_NODE - 1 - group % SLOT_SUPER_NODE;
+
+	s->word[slot >> SLOT_WORD_SHIFT] &= ~(1ULL << slot % SLOT_WORD);
+	slot_set__dec16(s->block, slot >> SLOT_WORD_SHIFT);
+	slot_set__dec16(s->group, slot >> SLOT_BLOCK_SHIFT);
+	for (__u32 k = 0; k < SLOT_SUPER_NODE; k++)
+		node[k] += after[k];
+	for (__u32 i = slot >> SLOT_SUPER_SHIFT; i < end; i++)
+		s->root[i + 1]--;
+	s->live--;
 }
 
-/*
- * Bits of a line at or above slot. Written without the popcnt instruction, which x86-64 does not
- * promise: eight words of byte sums vectorise as they are (Warren, Hacker's Delight, 5-1).
- */
-static inline __u32 slot_set__line_from(const __u64 *line, __u32 slot)
+/* Take the next slot, for which there is room. */
+static inline __attribute__((always_inline)) __u32 slot_set__push(struct slot_set *s)
 {
-	__u32 first = slot / 64 % SLOT_LINE_WORDS;
-	__u64 sum = 0;
+	__u32 slot = s->used;
 
-	for (__u32 i = 0; i < SLOT_LINE_WORDS; i++) {
-		__u64 keep = i < first ? 0 : i > first ? ~0ULL : ~0ULL << slot % 64;
-		__u64 v = line[i] & keep;
-
-		v -= (v >> 1) & 0x5555555555555555ULL;
-		v = (v & 0x3333333333333333ULL) + ((v >> 2) & 0x3333333333333333ULL);
-		sum += (v + (v >> 4)) & 0x0f0f0f0f0f0f0f0fULL; /* at most 8 x 8 a byte */
-	}
-	sum = (sum & 0x00ff00ff00ff00ffULL) + ((sum >> 8) & 0x00ff00ff00ff00ffULL);
-	return sum * 0x0001000100010001ULL >> 48;
-}
-
-/* Members at or above slot, when slots from used on hold nothing. */
-static inline __u32 slot_set__from(const struct slot_set *s, __u32 slot, __u32 used)
-{
-	__u32 line = slot >> SLOT_LINE_SHIFT, lines, group, groups, super, supers, n;
-
-	if (slot >= used)
-		return 0;
-	lines = ((used - 1) >> SLOT_LINE_SHIFT) + 1;
-	group = line >> SLOT_FANOUT_SHIFT;
-	groups = ((lines - 1) >> SLOT_FANOUT_SHIFT) + 1;
-	super = group >> SLOT_FANOUT_SHIFT;
-	supers = ((groups - 1) >> SLOT_FANOUT_SHIFT) + 1;
-	if (lines > (group + 1) << SLOT_FANOUT_SHIFT)
-		lines = (group + 1) << SLOT_FANOUT_SHIFT;
-	if (groups > (super + 1) << SLOT_FANOUT_SHIFT)
-		groups = (super + 1) << SLOT_FANOUT_SHIFT;
-
-	n = slot_set__line_from(slot_set__line(s, slot), slot);
-	while (++line < lines)
-		n += s->count[line];
-	while (++group < groups)
-		n += s->group[group];
-	while (++super < supers)
-		n += s->super[super];
-	return n;
-}
-
-/* Members below slot; see slot_set__rank_all(). */
-static inline __u32 slot_set__rank(const struct slot_set *s, __u32 slot)
-{
-	__u32 line = slot >> SLOT_LINE_SHIFT;
-
-	return s->prefix[line] + s->count[line] -
-	       slot_set__line_from(slot_set__line(s, slot), slot);
+	if (slot % SLOT_WORD == 0)
+		slot_set__open(s);
+	s->word[slot >> SLOT_WORD_SHIFT] |= 1ULL << slot % SLOT_WORD;
+	s->used++;
+	s->live++;
+	return slot;
 }
 
 #endif

@@ -256,7 +256,8 @@ static void test_short_options(void **state)
 	engine__free(e);
 }
 
-/* With room for n pages the curve is exact below the depth that was kept. */
+/* With room for n pages the curve is exact below the depth that was kept: all but the sixteenth of
+ * the ghosts that is dropped at once. */
 static void test_max_pages(void **state)
 {
 	enum { DISK = 3000, MAX = 1000, ACCESSES = 60000 };
@@ -273,16 +274,16 @@ static void test_max_pages(void **state)
 		send_to(bound, 0, SPACE_DISK, PAGE_FILL, page, NONE, 1);
 		if (i % 5000)
 			continue;
-		for (size = 0; size <= MAX; size += 50) {
+		for (size = 0; size <= MAX - MAX / 16 - 1; size += 50) {
 			engine__curve(whole, 0, SPACE_DISK, &size, 1, &p);
 			assert_float_equal(point_at(bound, size).misses, p.misses, 0);
 		}
 	}
 	c = counts_of(bound, 0, SPACE_DISK);
-	assert_int_equal(c.tracked, MAX);
+	assert_in_range(c.tracked, MAX - MAX / 16 - 1, MAX);
 	assert_int_equal(c.lost, 0);
 	assert_int_equal(c.fills, ACCESSES);
-	assert_int_equal(c.ghosts_dropped, c.cold - MAX);
+	assert_int_equal(c.ghosts_dropped, c.cold - c.tracked);
 	assert_true(c.ghosts_dropped > 0);
 	assert_int_equal(counts_of(whole, 0, SPACE_DISK).ghosts_dropped, 0);
 	engine__free(whole);
@@ -301,9 +302,10 @@ static void test_max_pages_shared(void **state)
 		send_to(e, 2, SPACE_DISK, PAGE_FILL, page, NONE, 1);
 	for (__u64 page = 0; page < 60; page++)
 		send_to(e, 3, SPACE_DISK, PAGE_FILL, page, page, 1);
-	assert_int_equal(counts_of(e, 1, SPACE_DISK).ghosts_dropped, 60);
-	assert_int_equal(counts_of(e, 1, SPACE_DISK).ghosts, 20);
-	assert_int_equal(counts_of(e, 2, SPACE_DISK).ghosts, 20);
+	c = counts_of(e, 1, SPACE_DISK);
+	assert_in_range(c.ghosts_dropped, 60, 65);
+	assert_int_equal(c.ghosts, 80 - c.ghosts_dropped);
+	assert_in_range(counts_of(e, 2, SPACE_DISK).ghosts, 18, 20);
 	for (__u64 page = 60; page < 200; page++)
 		send_to(e, 3, SPACE_DISK, PAGE_FILL, page, page, 1);
 	c = counts_of(e, 3, SPACE_DISK);
@@ -331,8 +333,7 @@ static void test_no_memory(void **state)
 	assert_int_equal(c.lost, lost);
 	assert_int_equal(c.fills + c.lost, page);
 	assert_true(engine__bytes(e) < 5 << 20);
-	/* Another VM finds nothing either, and nothing breaks. */
-	assert_int_equal(send_to(e, 1, SPACE_DISK, PAGE_FILL, 1, NONE, 1), -ENOMEM);
+	/* Room again when a VM goes. */
 	engine__forget(e, 0);
 	assert_int_equal(send_to(e, 1, SPACE_DISK, PAGE_FILL, 1, NONE, 1), 0);
 	assert_int_equal(counts_of(e, 1, SPACE_DISK).cold, 1);
@@ -344,9 +345,10 @@ static void test_threshold_values(void **state)
 	struct engine *e = new_engine(HALF, 0, 0);
 
 	assert_int_equal(engine__set_threshold(e, PE_SAMPLE_ALL), -EINVAL);
-	assert_int_equal(engine__set_threshold(e, HALF - 1), -EINVAL);
-	assert_int_equal(engine__set_threshold(e, HALF / 3), -EINVAL);
+	assert_int_equal(engine__set_threshold(e, HALF + 1), -EINVAL);
 	assert_int_equal(engine__set_threshold(e, HALF), 0);
+	assert_int_equal(engine__set_threshold(e, HALF - 1), 0);
+	assert_int_equal(engine__set_threshold(e, HALF / 3), 0);
 	assert_int_equal(engine__set_threshold(e, HALF >> 3), 0);
 	assert_int_equal(engine__set_threshold(e, HALF), -EINVAL);
 	assert_int_equal(engine__set_threshold(e, PE_SAMPLE_ALL >> 33), -EINVAL);
