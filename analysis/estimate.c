@@ -58,12 +58,34 @@ static double standard_error(const double *misses, const double *accesses, doubl
 	return sqrt((1 - rate) * squares * ESTIMATE_GROUPS / (ESTIMATE_GROUPS - 2));
 }
 
+/* The same far from what was sampled: the slope is uncertain as well. */
+static double extrapolation(const double *accesses, double off)
+{
+	double spread = covariation(accesses, accesses);
+
+	return spread > 0 ? sqrt(1 + off * off / ESTIMATE_GROUPS / spread) : 1;
+}
+
+/*
+ * Of the accesses that the sample lacks or has too many, as many as chance explains going by the
+ * groups, twice its standard error. What is beyond comes from a few pages hotter than any that
+ * the groups could have told of: hits.
+ */
+static double explained(const double *accesses, double rate, double off)
+{
+	double variance = covariation(accesses, accesses) / (ESTIMATE_GROUPS - 1);
+	double limit = 2 * sqrt((1 - rate) * variance * ESTIMATE_GROUPS);
+
+	return clamp(off, -limit, limit);
+}
+
 /* Regression estimate. The error is never below 3 / n for n accesses in the sample: what did not
  * happen in n of them has a probability up to that (Hanley and Lippman-Hand, JAMA 1983). */
 struct estimate estimate__misses(const double *misses, const double *accesses, double rate,
 				 double total)
 {
 	double sampled = sum(accesses), beta = slope(misses, accesses);
+	double off = total * rate - sampled;
 	struct estimate e = {.misses = sum(misses)};
 
 	if (rate >= 1)
@@ -71,8 +93,10 @@ struct estimate estimate__misses(const double *misses, const double *accesses, d
 	e.error = total > 0 ? 1 : 0;
 	if (!(sampled > 0))
 		return e;
-	e.misses = clamp(e.misses / rate + beta * (total - sampled / rate), 0, total);
+	e.misses += beta * explained(accesses, rate, off);
+	e.misses = clamp(e.misses / rate, 0, total);
 	e.error = T_95 * standard_error(misses, accesses, beta, rate) / rate / total;
+	e.error *= extrapolation(accesses, off);
 	e.error = clamp(e.error, 3 / sampled, 1);
 	return e;
 }
