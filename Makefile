@@ -94,7 +94,7 @@ include tests/rules.mk
 
 # --- checks ---------------------------------------------------------------------------------
 
-.PHONY: deps check lint format bench demo
+.PHONY: deps check lint format bench bench-mrc demo
 deps:
 	$(Q)tools/deps.sh
 
@@ -124,6 +124,9 @@ format:
 
 bench: all $(BENCHES)
 	$(Q)BUILD=$(abspath $(O)) bench/run.sh
+
+bench-mrc: all $(BENCHES)
+	$(Q)BUILD=$(abspath $(O)) bench/mrc.sh
 
 demo: deps
 	$(Q)$(MAKE) all $(KVM_TOOLS) $(GUEST_TOOLS) $(O)/bench/direct_read
@@ -160,7 +163,8 @@ help:
 	@echo 'make deps       install the Debian packages that are missing'
 	@echo 'make demo       trace a real VM for 15 seconds, draw its miss curve'
 	@echo 'make check      all tests (as root; TESTS="unit cli" picks groups)'
-	@echo 'make bench      measure the cost of tracing on this host'
+	@echo 'make bench      measure speed and errors of miss curves, and the cost of tracing'
+	@echo 'make bench-mrc  only the miss curves: no root needed'
 	@echo 'make lint       clang-format, cppcheck, shellcheck'
 	@echo 'make format     let clang-format have its way'
 	@echo 'make static     build $(O)/hvtrace-static'

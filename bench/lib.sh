@@ -1,0 +1,37 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+# What the benchmarks share: figures beside their targets. Source it.
+
+die()
+{
+	echo "bench: $*" >&2
+	exit 1
+}
+
+# figure TEXT VALUE UNIT RELATION TARGET
+figure()
+{
+	awk -v text="$1" -v v="$2" -v unit="$3" -v rel="$4" -v target="$5" 'BEGIN {
+		if (v == "") {
+			printf "%-58s %10s\n", text, "no figure"
+			exit
+		}
+		met = rel == "<=" ? v <= target : v >= target
+		printf "%-58s %10.4g %-4s %s %-6s %s\n", text, v, unit, rel, target,
+		       met ? "met" : "missed"
+	}'
+}
+
+median()
+{
+	sort -g | awk '{ v[NR] = $1 } END {
+		if (NR)
+			print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2
+	}'
+}
+
+# json FILE KEY: the value of a key in the last line.
+json()
+{
+	tail -n 1 "$1" | grep -oE "\"$2\":[0-9.]+" | cut -d: -f2
+}

@@ -1,0 +1,151 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Speed, memory and errors of miss curves (hvtrace mrc) on made-up traces, each figure beside its target; needs no root.
+# Asserts nothing but that exact curves are those of the Olken tree.
+# ROUNDS runs for a speed, SEEDS samples for an error, QUICK=1 without the trace of 10 M pages; DETAIL is --detail's X.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+build=${BUILD:-$PWD/build}
+rounds=${ROUNDS:-5}
+seeds=${SEEDS:-5}
+detail=${DETAIL:-1}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+
+# shellcheck source=bench/lib.sh
+. bench/lib.sh
+# shellcheck source=bench/curves.sh
+. bench/curves.sh
+
+# mrc NAME OPTION...: the curve at all sizes of the trace to $work/curve.
+mrc()
+{
+	"$build/hvtrace" mrc --format u64 --csv - --sizes "$(sizes "$work/$1.sizes")" "${@:2}" \
+		"$work/$1.u64" >"$work/curve" 2>"$work/mrc.err" || die "$(tail -n 1 "$work/mrc.err")"
+}
+
+# run_mrc NAME OPTION...: best and median speed, whole process.
+run_mrc()
+{
+	speed "$1" "$rounds" "$build/hvtrace" mrc --format u64 --csv - --sizes "$(sizes "$work/$1.even")" \
+		"${@:2}" "$work/$1.u64"
+}
+
+# held NAME OPTION...: bytes that the engine holds in the end.
+held()
+{
+	"$build/hvtrace" mrc --format u64 --json "${@:2}" "$work/$1.u64" 2>/dev/null |
+		grep '"type":"trace"' >"$work/held"
+	json "$work/held" bytes
+}
+
+# bench_exact NAME TARGET: speed, beside the Olken tree's where that ran.
+bench_exact()
+{
+	local best median
+
+	read -r best median < <(run_mrc "$1" --exact)
+	figure "$1, exact: references a second (median)" "$median" M '>=' "$2"
+	printf '%-58s %10.4g M\n' "... best of $rounds" "$best"
+	[ ! -s "$work/$1.seconds" ] ||
+		awk -v m="$median" -v refs="$(references "$1")" -v s="$(cat "$work/$1.seconds")" 'BEGIN {
+			printf "%-58s %10.4g\n", "... times as fast as an Olken tree", m * s * 1e6 / refs
+		}'
+}
+
+# check_exact NAME: the same misses at each size.
+check_exact()
+{
+	mrc "$1" --exact
+	cmp -s <(tail -n +2 "$work/curve" | cut -d, -f4-7) <(tail -n +2 "$work/$1.exact" | cut -d, -f4-7) ||
+		die "$1: the exact curve is not that of the Olken tree"
+}
+
+# bench_memory NAME TARGET: of a trace whose exact speed was just measured.
+bench_memory()
+{
+	local pages=$2 bytes
+
+	bytes=$(held "$1" --exact)
+	figure "$1, exact: bytes held a page" "$(awk -v b="$bytes" -v p="$pages" 'b { print b / p }')" B '<=' "$3"
+	awk -v pages="$pages" '{ kib = $2 > kib ? $2 : kib } END {
+		printf "%-58s %10.4g B\n", "... peak of the whole process", kib * 1024 / pages
+	}' "$work/runs"
+}
+
+# bench_sampled NAME TARGET OPTION...: speed without and with detail.
+bench_sampled()
+{
+	local best median
+
+	read -r best median < <(run_mrc "$1" "${@:3}")
+	figure "$1, ${*:3}: references a second (median)" "$median" M '>=' "$2"
+	printf '%-58s %10.4g M\n' "... best of $rounds" "$best"
+	read -r best median < <(run_mrc "$1" "${@:3}" --detail "$detail")
+	printf '%-58s %10.4g M\n' "... with --detail $detail (median)" "$median"
+}
+
+# bench_errors NAME OPTION...: a row of mean errors and coverage.
+bench_errors()
+{
+	local seed
+
+	rm -f "$work"/{even,log}.errors
+	for ((seed = 1; seed <= seeds; seed++)); do
+		mrc "$1" --seed "$seed" "${@:2}"
+		compare "$work/$1.exact" "$work/curve" "$work/$1.even" >>"$work/even.errors"
+		compare "$work/$1.exact" "$work/curve" "$work/$1.log" >>"$work/log.errors"
+	done
+	printf '%-12s %-34s %9.5f %6.3f  %9.5f %6.3f\n' "$1" "${*:2}" \
+		"$(mean_of "$work/even.errors" 1)" "$(mean_of "$work/even.errors" 3)" \
+		"$(mean_of "$work/log.errors" 1)" "$(mean_of "$work/log.errors" 3)"
+}
+
+bench_all_errors()
+{
+	local name way
+
+	printf '\n%-47s %16s  %16s\n' "Mean absolute error of the miss ratio, $seeds seeds" "100 even sizes" \
+		"sizes from 16p on"
+	printf '%-12s %-34s %9s %6s  %9s %6s\n' trace sampled error inside error inside
+	for name in "$@"; do
+		for way in "--shards 0.001" "--shards 0.01" "--shards-max 8192"; do
+			# shellcheck disable=SC2086 # words
+			bench_errors "$name" $way
+			# shellcheck disable=SC2086 # words
+			bench_errors "$name" $way --detail "$detail"
+			figure "$name, $way --detail $detail: error from 16 pages on" \
+				"$(mean_of "$work/log.errors" 1)" '' '<=' 0.01 >>"$work/targets"
+		done
+	done
+	cat "$work/targets"
+}
+
+echo "$(uname -sr), $(nproc) CPUs, $rounds rounds"
+make_trace zipf-1m zipf 1000000 10000000 1
+make_trace zipf-100k zipf 100000 10000000 1
+make_trace uniform-1m uniform 1000000 10000000 1
+make_trace loop-1m loop 1000000 10000000 1
+make_trace phases-1m phases 1000000 10000000 1
+make_trace mixed-1m mixed 1000000 10000000 1
+for name in zipf-1m zipf-100k uniform-1m loop-1m phases-1m mixed-1m; do
+	exact_curve "$name"
+	check_exact "$name"
+done
+bench_exact zipf-1m 15
+bench_exact zipf-100k 25
+bench_exact uniform-1m 0
+bench_exact loop-1m 0
+if [ -z "${QUICK-}" ]; then
+	make_trace uniform-10m uniform 10000000 100000000 1
+	even_sizes 10000000 >"$work/uniform-10m.even"
+	bench_exact uniform-10m 6
+	bench_memory uniform-10m 9999546 32
+	rm -f "$work/uniform-10m.u64"
+fi
+bench_sampled zipf-1m 800 --shards 0.001
+bench_sampled zipf-1m 400 --shards 0.01
+bench_sampled zipf-1m 120 --shards-max 8192
+bench_all_errors zipf-1m zipf-100k uniform-1m loop-1m phases-1m mixed-1m
