@@ -29,16 +29,18 @@ struct curve_sums *curve_sums__new(const __u64 *sizes, size_t n)
 }
 
 static void take(struct curve_sum *s, const struct reuse_histogram *h, const struct reuse_misses *m,
-		 double rate, double sampled)
+		 const struct curve_scale *scale)
 {
 	*s = (struct curve_sum){
 		.size = s->size,
 		.accesses = reuse_histogram__exact_accesses(h),
 		.misses = m->exact,
-		.sampled = sampled,
+		.stands_for = scale->sampled,
+		.drawn_from = scale->sampled,
 		.unseen = m->unseen,
 		.lean = m->fewer - m->more,
-		.rate = reuse_histogram__samples(h) ? rate : 1,
+		.rate = scale->rate,
+		.sampled = reuse_histogram__samples(h) > 0 || scale->sampled > 0,
 	};
 	for (int g = 0; g < ESTIMATE_GROUPS; g++) {
 		s->group_misses[g] = m->group[g];
@@ -48,11 +50,15 @@ static void take(struct curve_sum *s, const struct reuse_histogram *h, const str
 
 /*
  * A distance of D pages holds about D * rate sampled ones, give or take the root of
- * D * rate * (1 - rate): the curve may be off sideways by as much, all groups together.
+ * D * rate * (1 - rate): the curve may be off sideways by as much, all groups together. What is
+ * known to be off of all pages is so of D of them, in proportion; it leaves 1 - D / pages of the
+ * variance (regression of the one number on the other).
  */
-static double sideways(double size, double rate)
+static double sideways(double size, const struct curve_scale *scale)
 {
-	return Z_95 * sqrt(size * (1 - rate) / rate);
+	double known = scale->pages > 0 ? scale->certain * fmin(size / scale->pages, 1) : 0;
+
+	return Z_95 * sqrt(size * (1 - scale->rate) / scale->rate * (1 - known));
 }
 
 /* Groups hold distances at low resolution: together they are to be what was counted. */
@@ -66,8 +72,8 @@ static void scale_groups(struct reuse_misses *m)
 		m->group[g] *= m->sampled / sum;
 }
 
-int curve_sums__take(struct curve_sums *s, const struct reuse_histogram *h, double rate,
-		     double sampled)
+int curve_sums__take(struct curve_sums *s, const struct reuse_histogram *h,
+		     const struct curve_scale *scale)
 {
 	double *size = malloc((s->n + 1) * 2 * sizeof(*size)), *off = size + s->n;
 	struct reuse_misses *m = malloc((s->n + 1) * sizeof(*m));
@@ -76,13 +82,13 @@ int curve_sums__take(struct curve_sums *s, const struct reuse_histogram *h, doub
 	if (!size || !m)
 		goto out;
 	for (size_t i = 0; i < s->n; i++) {
-		size[i] = s->at[i].size;
-		off[i] = sideways(size[i], rate);
+		size[i] = s->at[i].size * scale->stretch;
+		off[i] = sideways(size[i], scale);
 	}
 	err = reuse_histogram__misses(h, size, off, s->n, m);
 	for (size_t i = 0; !err && i < s->n; i++) {
 		scale_groups(&m[i]);
-		take(&s->at[i], h, &m[i], rate, sampled);
+		take(&s->at[i], h, &m[i], scale);
 	}
 out:
 	free(size);
@@ -94,10 +100,12 @@ static void add(struct curve_sum *s, const struct curve_sum *o, double factor)
 {
 	s->accesses += factor * o->accesses;
 	s->misses += factor * o->misses;
-	s->sampled += factor * o->sampled;
+	s->stands_for += factor * o->stands_for;
+	s->drawn_from += factor * o->drawn_from;
 	s->unseen += factor * o->unseen;
 	s->lean += factor * o->lean;
 	s->rate = o->rate;
+	s->sampled |= o->sampled;
 	for (int g = 0; g < ESTIMATE_GROUPS; g++) {
 		s->group_misses[g] += factor * o->group_misses[g];
 		s->group_accesses[g] += factor * o->group_accesses[g];
@@ -110,8 +118,8 @@ void curve_sums__add(struct curve_sums *s, const struct curve_sums *other, doubl
 		add(&s->at[i], &other->at[i], factor);
 }
 
-/* What the sample says of the pages it stands for. */
-static struct estimate estimate(const struct curve_sum *s, double stands_for)
+/* What the sample says of the accesses among which it chose. */
+static struct estimate estimate(const struct curve_sum *s)
 {
 	double misses[ESTIMATE_GROUPS], accesses[ESTIMATE_GROUPS];
 
@@ -120,8 +128,8 @@ static struct estimate estimate(const struct curve_sum *s, double stands_for)
 		misses[g] = s->group_misses[g] * s->rate;
 		accesses[g] = s->group_accesses[g] * s->rate;
 	}
-	return s->sampled > 0 ? estimate__misses(misses, accesses, s->rate, stands_for)
-			      : estimate__misses_of_unknown(misses, accesses, s->rate);
+	return s->drawn_from > 0 ? estimate__misses(misses, accesses, s->rate, s->drawn_from)
+				 : estimate__misses_of_unknown(misses, accesses, s->rate);
 }
 
 static double group_accesses(const struct curve_sum *s)
@@ -133,32 +141,38 @@ static double group_accesses(const struct curve_sum *s)
 	return sum;
 }
 
+/* Add what the sample says. */
+static void add_estimate(const struct curve_sum *s, struct curve_point *p)
+{
+	double drawn_from = s->drawn_from > 0 ? s->drawn_from : group_accesses(s);
+	double stands_for = s->drawn_from > 0 ? s->stands_for : drawn_from, share;
+	struct estimate e = estimate(s);
+
+	if (!(drawn_from > 0))
+		return;
+	p->accesses += stands_for;
+	p->misses += e.misses * stands_for / drawn_from;
+	share = stands_for / p->accesses;
+	p->error += share * hypot(e.error, fmax(s->lean / 2, 0) / drawn_from);
+}
+
 static struct curve_point point(const struct curve_sum *s)
 {
-	double stands_for = s->sampled > 0 ? s->sampled : group_accesses(s);
 	struct curve_point p = {
 		.size = s->size,
 		.misses = s->misses,
-		.accesses = s->accesses + stands_for,
+		.accesses = s->accesses,
 	};
-	struct estimate e;
-	double lean;
 
-	if (!(p.accesses > 0))
-		return p;
-	if (s->size == 0) {
+	if (s->sampled)
+		add_estimate(s, &p);
+	if (s->size == 0)
 		p.misses = p.accesses;
-		return p;
-	}
-	p.error = s->unseen / 2 / p.accesses;
-	if (s->rate < 1 && stands_for > 0) {
-		e = estimate(s, stands_for);
-		lean = fmax(s->lean / 2, 0);
-		p.misses += e.misses;
-		p.error += hypot(e.error * stands_for, lean) / p.accesses;
-	}
 	p.misses = fmin(fmax(p.misses, 0), p.accesses);
-	p.error = fmin(p.error, 1);
+	if (s->size == 0 || !(p.accesses > 0))
+		p.error = 0;
+	else
+		p.error = fmin(p.error + s->unseen / 2 / p.accesses, 1);
 	return p;
 }
 

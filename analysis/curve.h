@@ -16,14 +16,16 @@
 struct reuse_histogram;
 
 struct curve_sum {
-	__u64 size;	 /* pages */
-	double accesses; /* of all pages: those that count exactly, */
-	double misses;	 /* their misses, */
-	double sampled;	 /* and those that a sample stands for; 0: as many as the groups say */
-	double unseen;	 /* misses counted by half, which may be hits or misses */
-	double lean;	 /* misses in the sample with a little less memory, less those with a */
-			 /* little more */
-	double rate;	 /* of the sample; 1: there is none */
+	__u64 size;	   /* pages */
+	double accesses;   /* of all pages: those that count exactly, */
+	double misses;	   /* their misses, */
+	double stands_for; /* and those that a sample stands for */
+	double drawn_from; /* accesses among which it chose; 0: as many as the groups say */
+	double unseen;	   /* misses counted by half, which may be hits or misses */
+	double lean;	   /* misses in the sample with a little less memory, less those with a */
+			   /* little more */
+	double rate;	   /* of the sample */
+	bool sampled;	   /* there is one */
 	double group_misses[ESTIMATE_GROUPS], group_accesses[ESTIMATE_GROUPS];
 };
 
@@ -34,10 +36,17 @@ struct curve_sums {
 
 /* All zero but for the sizes (n, ascending, pages). NULL: out of memory. Free with free(). */
 struct curve_sums *curve_sums__new(const __u64 *sizes, size_t n);
-/* What the histogram holds. rate: of sampling now; sampled: accesses of all pages since it is
- * below 1, 0 if nobody knows. -ENOMEM: *s is as it was. */
-int curve_sums__take(struct curve_sums *s, const struct reuse_histogram *h, double rate,
-		     double sampled);
+/* How the pages that the histogram follows stand for all. */
+struct curve_scale {
+	double rate;	/* share of the pages that is followed now */
+	double sampled; /* accesses of all pages since it is below 1; 0: nobody knows */
+	double stretch; /* pages followed for each that was to be expected; 1: nobody knows */
+	double certain; /* how much of that is known for sure (0 to 1), */
+	double pages;	/* of so many pages in all */
+};
+/* What the histogram holds. -ENOMEM: *s is as it was. */
+int curve_sums__take(struct curve_sums *s, const struct reuse_histogram *h,
+		     const struct curve_scale *scale);
 /* *s += other * factor, at the same sizes. Rates are taken over from other. */
 void curve_sums__add(struct curve_sums *s, const struct curve_sums *other, double factor);
 /* out has room for s->n points. */

@@ -371,8 +371,9 @@ bool engine__counts(const struct engine *e, __u16 vm, enum page_space space,
 int engine__sums(const struct engine *e, __u16 vm, enum page_space space, struct curve_sums *out)
 {
 	const struct tracked_space *s = find(e, vm, space);
+	struct curve_scale scale = {.rate = e->rate, .stretch = 1};
 
-	return s ? curve_sums__take(out, s->reuse, e->rate, 0) : -ENOENT;
+	return s ? curve_sums__take(out, s->reuse, &scale) : -ENOENT;
 }
 
 int engine__curve(const struct engine *e, __u16 vm, enum page_space space, const __u64 *sizes,

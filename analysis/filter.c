@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "../bpf/page_event.h"
+#include "filter.h"
+
+#ifdef __x86_64__
+#include <immintrin.h>
+
+enum filter_isa filter__best(void)
+{
+	__builtin_cpu_init();
+	return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")
+		       ? FILTER_AVX512
+		       : FILTER_PORTABLE;
+}
+#else
+enum filter_isa filter__best(void)
+{
+	return FILTER_PORTABLE;
+}
+#endif
+
+static size_t filter_portable(const struct filter *f, const __u64 *pages, size_t n, __u64 *out)
+{
+	size_t found = 0;
+
+	/* A branch that is hardly ever taken, or hardly ever not. */
+	for (size_t i = 0; i < n; i++) {
+		__u64 hash = pe_hash(pages[i] ^ f->key, 0);
+
+		if (hash + f->offset <= f->threshold)
+			out[found++] = hash;
+	}
+	return found;
+}
+
+#ifdef __x86_64__
+/* pe_hash() of eight pages. */
+__attribute__((target("avx512f,avx512dq"))) static inline __m512i hash8(__m512i h)
+{
+	h = _mm512_xor_si512(h, _mm512_srli_epi64(h, 33));
+	h = _mm512_mullo_epi64(h, _mm512_set1_epi64(0xff51afd7ed558ccdLL));
+	h = _mm512_xor_si512(h, _mm512_srli_epi64(h, 33));
+	h = _mm512_mullo_epi64(h, _mm512_set1_epi64(0xc4ceb9fe1a85ec53LL));
+	return _mm512_xor_si512(h, _mm512_srli_epi64(h, 33));
+}
+
+__attribute__((target("avx512f,avx512dq"))) static size_t
+filter_avx512(const struct filter *f, const __u64 *pages, size_t n, __u64 *out)
+{
+	const __m512i key = _mm512_set1_epi64(f->key), offset = _mm512_set1_epi64(f->offset);
+	const __m512i threshold = _mm512_set1_epi64(f->threshold);
+	size_t found = 0, i = 0;
+
+	for (; i + 8 <= n; i += 8) {
+		__m512i hash = hash8(_mm512_xor_si512(_mm512_loadu_si512(pages + i), key));
+		__mmask8 in = _mm512_cmple_epu64_mask(_mm512_add_epi64(hash, offset), threshold);
+
+		if (!in)
+			continue;
+		/* A whole vector: what is written too much is within the room, and overwritten. */
+		_mm512_storeu_si512(out + found, _mm512_maskz_compress_epi64(in, hash));
+		found += __builtin_popcount(in);
+	}
+	return found + filter_portable(f, pages + i, n - i, out + found);
+}
+#endif
+
+size_t filter__apply(const struct filter *f, const __u64 *pages, size_t n, __u64 *out)
+{
+#ifdef __x86_64__
+	if (f->isa == FILTER_AVX512)
+		return filter_avx512(f, pages, n, out);
+#endif
+	return filter_portable(f, pages, n, out);
+}
