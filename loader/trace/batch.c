@@ -106,13 +106,25 @@ static int set_time(struct trace *t, struct request *r)
 	t->clock_set = true;
 	if (r->time < t->last_time)
 		r->time = t->last_time;
-	if (r->time - t->first_time > UINT64_MAX / t->format->tick)
+	if (r->time - t->first_time > t->time_limit)
 		return parser__bad(t->parser, "time is centuries after the first");
 	t->last_time = r->time;
 	r->time = (r->time - t->first_time) * t->format->tick;
 	return PARSED_REFS;
 }
 
+static void give(struct trace *t, const struct request *r)
+{
+	if (r->n != 1) {
+		t->pending = *r;
+		return expand(t);
+	}
+	t->pages[t->n] = r->page;
+	t->times[t->n] = r->time;
+	t->n++;
+}
+
+/* There is room for one reference at least. */
 static int use_record(struct trace *t, const char *p, size_t n)
 {
 	struct request r;
@@ -125,14 +137,12 @@ static int use_record(struct trace *t, const char *p, size_t n)
 		return malformed(t);
 	if (got < 0)
 		return trace__fail(t, got, "out of memory");
-	if (got == PARSED_REFS) {
-		t->pending = r;
-		expand(t);
-	}
+	if (got == PARSED_REFS)
+		give(t, &r);
 	return 0;
 }
 
-/* Passes over a line that is too long for the window; counts it when it begins. */
+/* A line that is too long for the window: passes over it. It counts where it begins. */
 static int skip_long_line(struct trace *t, size_t n)
 {
 	bool begins = !t->in_long_line;
@@ -146,47 +156,39 @@ static int skip_long_line(struct trace *t, size_t n)
 	return malformed(t);
 }
 
-/* What one step did. */
-enum step {
-	STEP_MORE = 1, /* go on */
-	STEP_EMPTY = 0 /* no whole record in the window. Or -errno */
-};
-
-static int step_line(struct trace *t)
+/* Whole lines into the batch, as many as are in the window or fit. */
+static int use_lines(struct trace *t)
 {
 	size_t n;
-	const char *p = stream__data(t->stream, &n);
-	const char *nl = memchr(p, '\n', n);
+	const char *start = stream__data(t->stream, &n), *p = start, *end = start + n, *nl = start;
 	int err = 0;
 
-	if (!nl && n < LINE_MAX_BYTES && !t->in_long_line)
-		return STEP_EMPTY;
-	if (!nl) {
-		err = skip_long_line(t, n);
-		return err ? err : STEP_EMPTY;
+	while (!err && t->n < BATCH_REFS && (nl = memchr(p, '\n', end - p))) {
+		if (!t->in_long_line)
+			err = use_record(t, p, text__line_bytes(p, nl));
+		t->in_long_line = false;
+		p = nl + 1;
 	}
-	stream__skip(t->stream, nl + 1 - p);
-	if (!t->in_long_line)
-		err = use_record(t, p, text__line_bytes(p, nl));
-	t->in_long_line = false;
-	return err ? err : STEP_MORE;
+	stream__skip(t->stream, p - start);
+	if (!nl && (end - p >= LINE_MAX_BYTES || t->in_long_line))
+		err = skip_long_line(t, end - p);
+	return err;
 }
 
-static int step_record(struct trace *t)
+static int use_records(struct trace *t)
 {
-	size_t n;
-	const char *p = stream__data(t->stream, &n);
-	int err;
+	size_t n, size = t->format->record;
+	const char *start = stream__data(t->stream, &n), *p = start, *end = start + n;
+	int err = 0;
 
-	if (n < t->format->record)
-		return STEP_EMPTY;
-	stream__skip(t->stream, t->format->record);
-	err = use_record(t, p, t->format->record);
-	return err ? err : STEP_MORE;
+	for (; !err && t->n < BATCH_REFS && (size_t)(end - p) >= size; p += size)
+		err = use_record(t, p, size);
+	stream__skip(t->stream, p - start);
+	return err;
 }
 
 /* At the end of the bytes: the last line may lack its end, a record not. */
-static int step_rest(struct trace *t)
+static int use_rest(struct trace *t)
 {
 	size_t n;
 	const char *p = stream__data(t->stream, &n);
@@ -200,16 +202,10 @@ static int step_rest(struct trace *t)
 	return err;
 }
 
-/* Records into the batch, as many as are there or fit. */
 static int collect(struct trace *t)
 {
-	int (*step)(struct trace *) = t->format->record ? step_record : step_line;
-	int got = STEP_MORE;
-
 	expand(t);
-	while (got > 0 && t->n < BATCH_REFS)
-		got = step(t);
-	return got;
+	return t->format->record ? use_records(t) : use_lines(t);
 }
 
 static int next_records(struct trace *t, struct trace_batch *b)
@@ -223,7 +219,7 @@ static int next_records(struct trace *t, struct trace_batch *b)
 		if (!err && !t->n)
 			got = fill(t);
 		if (!got)
-			err = step_rest(t);
+			err = use_rest(t);
 	}
 	if (!t->n)
 		return err ? err : got;

@@ -36,7 +36,7 @@ bool head__is_text(const struct head *h)
 
 /* What a parser says of the head's records. */
 struct verdict {
-	size_t good, bad;
+	size_t refs, good, bad;
 };
 
 static int try_record(struct parser *s, const struct trace_format *f, const char *p, size_t n,
@@ -49,6 +49,7 @@ static int try_record(struct parser *s, const struct trace_format *f, const char
 		return got;
 	v->bad += got < 0;
 	v->good += got > PARSED_NOTHING;
+	v->refs += got == PARSED_REFS;
 	return 0;
 }
 
@@ -79,8 +80,14 @@ static int try_records(struct parser *s, const struct trace_format *f, const str
 	return err;
 }
 
-/* Malformed records must not hide the format: a text may be half of them, binary records, which
- * say less each, an eighth. 1: fits; 0: does not; -ENOMEM. */
+/* Malformed records must not hide the format: of a text's, half may be. Binary records say less
+ * each: only an eighth, and one at least must be of a kind that counts. */
+static bool is_likely(const struct trace_format *f, const struct verdict *v)
+{
+	return f->record ? v->refs && v->bad <= v->good / 8 : v->good && v->bad <= v->good;
+}
+
+/* 1: fits; 0: does not; -ENOMEM. */
 static int fits(const struct trace_format *f, const struct head *h)
 {
 	struct parser *s = parser__new();
@@ -93,9 +100,7 @@ static int fits(const struct trace_format *f, const struct head *h)
 	parser__free(s);
 	if (err)
 		return err;
-	if (!v.good || v.bad > (f->record ? v.good / 8 : v.good))
-		return 0;
-	return !f->match || f->match(h->data, h->n);
+	return is_likely(f, &v) && (!f->match || f->match(h->data, h->n));
 }
 
 int head__find_format(const struct head *h, const char *name, const struct trace_format **format)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,6 +119,8 @@ static int prepare(struct trace *t)
 		t->recording = stream__file(t->stream);
 		return t->recording ? 0 : -ENOMEM;
 	}
+	if (t->format->tick)
+		t->time_limit = UINT64_MAX / t->format->tick;
 	t->parser = parser__new();
 	if (!t->parser)
 		return -ENOMEM;

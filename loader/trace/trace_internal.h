@@ -25,6 +25,7 @@ struct trace {
 	__u64 record, bad;
 	bool clock_set;
 	__u64 first_time, last_time; /* in the format's unit */
+	__u64 time_limit;	     /* since the first; more does not fit ns */
 	struct request pending;	     /* what did not fit the last batch; its time in ns */
 	__u64 *pages, *times;	     /* the batch */
 	size_t n;
