@@ -113,8 +113,8 @@ static double shape__ratio(const struct shape *h, double capacity)
 /*
  * The pages that a cache of `size` would hold at a time are y = size * rate sampled ones, give or
  * take the root of y * (1 - rate), while the simulated cache holds a fixed whole number of them:
- * the curve may be off sideways by as much. At a few pages this is a good part of the curve, and
- * the error says so.
+ * the curve may be off sideways by as much. At less than a handful, 4 at a low rate, it may as
+ * well have none of them: then nothing is known.
  */
 static double shift_error(const struct policy_sim *s, const struct shape *h, double y,
 			  __u32 capacity)
@@ -122,6 +122,8 @@ static double shift_error(const struct policy_sim *s, const struct shape *h, dou
 	double off = Z_95 * sqrt(y * (1 - s->rate)) + fabs(capacity - y);
 	double here = shape__ratio(h, capacity);
 
+	if (off >= y)
+		return 1;
 	return fmax(fabs(shape__ratio(h, y - off) - here), fabs(shape__ratio(h, y + off) - here));
 }
 
