@@ -113,6 +113,25 @@ bool cli__parse_seconds(const char *text, double *out)
 	return true;
 }
 
+bool cli__parse_share(const char *text, double *out)
+{
+	size_t n = strcspn(text, "/%");
+	char first[32];
+	double v, by = 1;
+
+	if (n >= sizeof(first))
+		return false;
+	snprintf(first, sizeof(first), "%.*s", (int)n, text);
+	if (!cli__parse_seconds(first, &v))
+		return false;
+	if (text[n] == '%')
+		by = text[n + 1] ? 0 : 100;
+	else if (text[n] == '/' && !cli__parse_seconds(text + n + 1, &by))
+		by = 0;
+	*out = v / by;
+	return by > 0 && *out > 0 && *out <= 1;
+}
+
 bool cli__parse_sample(const char *text, __u64 *out)
 {
 	if (!strcmp(text, "auto")) {

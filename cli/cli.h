@@ -33,6 +33,8 @@ int cli__flush(void);
 bool cli__parse_count(const char *text, __u64 min, __u64 max, __u64 *out);
 /* Seconds, decimals allowed, > 0. */
 bool cli__parse_seconds(const char *text, double *out);
+/* A share of a whole, above 0 and up to 1: "0.01", "1/100" or "1%". */
+bool cli__parse_share(const char *text, double *out);
 /* "1/N" gives N; "auto" gives 0. */
 bool cli__parse_sample(const char *text, __u64 *out);
 

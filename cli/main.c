@@ -11,17 +11,14 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } commands[] = {
-	{"live", cmd_live},
-	{"record", cmd_record},
-	{"mrc", cmd_mrc},
-	{"plot", cmd_plot},
-	{"doctor", cmd_doctor},
+	{"live", cmd_live}, {"record", cmd_record}, {"mrc", cmd_mrc},
+	{"plot", cmd_plot}, {"doctor", cmd_doctor},
 };
 
 static const char help[] =
 	"Usage: hvtrace [live] [OPTION]...   watch the VMs of this host, page by page\n"
 	"       hvtrace record -o FILE ...   write their page events to a file\n"
-	"       hvtrace mrc [OPTION]... FILE miss curves of such a file or a trace, no root needed\n"
+	"       hvtrace mrc [OPTION]... FILE miss curves of such files and of traces; no root\n"
 	"       hvtrace plot ... CURVE.csv   draw miss curves\n"
 	"       hvtrace doctor               what this host offers, and what is missing\n"
 	"       hvtrace COMMAND --help       the options of a command\n"

@@ -76,12 +76,17 @@ static void put_clean(FILE *out, const char *s)
 		fputc((unsigned char)*s < ' ' || *s == 0x7f ? '?' : *s, out);
 }
 
+void summary__title(FILE *out, const char *name)
+{
+	fputs("\n== ", out);
+	put_clean(out, name);
+}
+
 static void print_head(FILE *out, const struct summary_vm *vm, const char *name)
 {
 	char size[SIZE_TEXT];
 
-	fputs("\n== ", out);
-	put_clean(out, name);
+	summary__title(out, name);
 	if (vm->pid)
 		fprintf(out, ", pid %u", vm->pid);
 	if (vm->vmm[0])

@@ -19,6 +19,8 @@ struct summary_vm {
 
 /* For people. Each 0, or -errno. */
 int summary__print(FILE *out, const struct summary_vm *vm, const struct vm_report *r);
+/* "== NAME", what it is called kept off the terminal's controls; for a title to go on. */
+void summary__title(FILE *out, const char *name);
 /* The reuse distances and the curve of one space, drawn. */
 void summary__draw(FILE *out, const struct space_report *s);
 /* The curve at the sizes the report was made for, a line each. */

@@ -67,11 +67,13 @@ refused()
 }
 : >"$tmp/empty"
 run "$hvtrace" mrc "$tmp/empty"
-refused 'not an hvtrace recording'
+refused 'is empty'
 run "$hvtrace" mrc "$0"
+refused 'no known format; .*--format'
+run "$hvtrace" mrc --format own "$0"
 refused 'not an hvtrace recording'
 run "$hvtrace" mrc /dev/null
-refused 'not an hvtrace recording'
+refused 'is empty'
 run "$hvtrace" mrc "$tmp"
 refused 'Is a directory'
 run "$hvtrace" mrc "$tmp/nowhere"

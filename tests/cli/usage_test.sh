@@ -13,7 +13,7 @@ status_is 0
 out_has '^Usage: hvtrace'
 out_has '^Examples:'
 err_lines 0
-for command in live record mrc doctor; do
+for command in live record mrc plot doctor; do
 	run "$hvtrace" $command --help
 	status_is 0
 	out_has "^Usage: hvtrace $command"
@@ -21,7 +21,7 @@ for command in live record mrc doctor; do
 	run "$hvtrace" $command -h
 	status_is 0
 done
-for command in live record mrc; do
+for command in live record mrc plot; do
 	run "$hvtrace" $command --help
 	out_has '^Examples:'
 	awk 'length > 100 { exit 1 }' "$tmp/out" || fail "a help line is longer than 100"
@@ -72,11 +72,55 @@ wrong '-o FILE is missing' record
 wrong "'-o' needs a value" record -o
 wrong "'--csv'" record -o x --csv y
 wrong 'TRACE is missing' mrc
-wrong "unexpected argument 'b'" mrc a b
+wrong "'a' is named twice" mrc a b a
 for sizes in '' x 1 1MB '64MiB,' '64MiB,x' -1p 1.5p 99999999999999999999p; do
 	wrong "--sizes '$sizes'" mrc --sizes "$sizes" x
 done
-wrong "unknown format 'vscsi'; there is: own" mrc --format vscsi x
+wrong "unknown format 'hvt'; there are: .*u64.*vscsi" mrc --format hvt x
+for rate in 0 0% 0/5 1/0 2 101% 3/2 -0.1 x 1/x 1%% % / '' 0.1/ 1e-2 nan; do
+	wrong "--shards '$rate'" mrc --shards "$rate" x
+	wrong "--wss: '$rate'" mrc --wss "$rate" x
+done
+wrong "--wss: ''" mrc --wss 0.1, x
+for points in 0 -1 x 1.5 '' 10loglin log lin 10LOG 1000001 99999999999999999999999999; do
+	wrong "--points '$points'" mrc --points "$points" x
+done
+for pages in 0 63 -1 x ''; do
+	wrong "--shards-max '$pages'" mrc --shards-max "$pages" x
+done
+for detail in 0 -1 x '' inf; do
+	wrong "--detail '$detail'" mrc --shards 0.1 --detail "$detail" x
+done
+for seed in -1 x '' 99999999999999999999; do
+	wrong "--seed '$seed'" mrc --shards 0.1 --seed "$seed" x
+done
+wrong "--order 'lru'" mrc --order lru x
+for policy in lfu '' FIFO; do
+	wrong "unknown policy '$policy'; there are: .*arc" mrc --policy "$policy" x
+done
+wrong "unknown policy ''" mrc --policy fifo, x
+
+# --- each option right by itself, but not together
+wrong 'exclude each other' mrc --exact --shards 0.1 x
+wrong 'exclude each other' mrc --exact --shards-max 8192 x
+wrong 'exclude each other' mrc --shards 0.1 --shards-max 8192 x
+wrong 'exclude each other' mrc --sizes 1GiB --points 10 x
+wrong '--detail is for sampling; add --shards' mrc --detail 1 x
+wrong '--detail is for sampling' mrc --shards 1 --detail 1 x
+wrong '--seed chooses a sample; add --shards' mrc --exact --seed 1 x
+wrong '--policy needs a rate that stays; use --shards ' mrc --policy all --shards-max 8192 x
+wrong '--policy simulates accesses; do without --order' mrc --policy arc --order eviction x
+wrong '--policy cannot know the curve.s end' mrc --policy arc --points 10lin x
+wrong '--policy needs a size above 0' mrc --policy arc --sizes 0 x
+wrong '--dump prints events and nothing else' mrc --dump --json x
+wrong '--dump prints events and nothing else' mrc --dump --csv y x
+
+# --- plot
+wrong 'CURVE.csv is missing' plot
+wrong "-o 'x.pdf' is neither" plot -o x.pdf y
+wrong "-o '.svg' is neither" plot -o .svg y
+wrong "'--vm' needs a value" plot y --vm
+wrong "'--sizes'" plot --sizes 1 x
 wrong "'--yaml'" doctor --yaml
 wrong "unexpected argument 'x'" doctor x
 

@@ -84,27 +84,27 @@ static void test_working_set_random(void **state)
 	for (int round = 0; round < 2000; round++) {
 		struct curve_point c[8];
 		double ratio = 0.05 + random__unit(&r) * 0.9;
-		__u64 size, at = 0;
+		__u64 found, at = 0;
 		size_t n = 2 + random__below(&r, 7), i = 1;
 
 		for (size_t k = 0; k < n; k++) {
 			c[k] = (struct curve_point)AT(at, k ? random__below(&r, 1001) : 1000, 0);
 			at += 1 + random__below(&r, 1000);
 		}
-		size = working_set(c, n, ratio);
+		found = working_set(c, n, ratio);
 		for (i = 0; i < n && curve_point__ratio(&c[i]) > ratio; i++)
 			;
 		if (i == n) {
-			assert_int_equal(size, ~0ULL);
+			assert_int_equal(found, ~0ULL);
 			continue;
 		}
-		assert_true(size > c[i - 1].size && size <= c[i].size);
-		for (__u64 x = size - 1; x <= size; x++) {
+		assert_true(found > c[i - 1].size && found <= c[i].size);
+		for (__u64 x = found - 1; x <= found; x++) {
 			double share = (double)(x - c[i - 1].size) / (c[i].size - c[i - 1].size);
 			double y = curve_point__ratio(&c[i - 1]) * (1 - share) +
 				   curve_point__ratio(&c[i]) * share;
 
-			assert_true(x < size ? y > ratio - 1e-7 : y <= ratio + 1e-7);
+			assert_true(x < found ? y > ratio - 1e-7 : y <= ratio + 1e-7);
 		}
 	}
 }
