@@ -1,15 +1,26 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
-# Speed and errors of miss curves, for mrc.sh and peers.sh. Source it after lib.sh; $build and $work are theirs.
-# shellcheck disable=SC2154 # build and work are set by who sources this
+# Speed and errors of miss curves, for mrc.sh and peers.sh. Source it after lib.sh; $build is theirs.
+# shellcheck disable=SC2154 # build is set by who sources this
 #
 # Of each trace NAME there are in $work then: NAME.u64; NAME.even and NAME.log, sizes in pages, one a line; NAME.exact,
-# the exact curve at all of them.
+# the exact curve at all of them. They stay, and are used again, in a folder WORK of the environment.
+
+if [ -n "${WORK-}" ]; then
+	mkdir -p "$WORK" || exit 1
+	work=$(realpath "$WORK")
+else
+	work=$(mktemp -d) || exit 1
+	trap 'rm -rf "$work"' EXIT
+fi
+trap 'exit 130' INT TERM
 
 # make_trace NAME KIND PAGES REFS SEED
 make_trace()
 {
-	"$build/bench/trace" "$2" "$3" "$4" "$5" >"$work/$1.u64" || die "no room for $1.u64 in $work"
+	[ ! -s "$work/$1.u64" ] || return 0
+	"$build/bench/trace" "${@:2}" >"$work/new.u64" || die "no room for $1.u64 in $work"
+	mv "$work/new.u64" "$work/$1.u64"
 }
 
 # references NAME
@@ -48,6 +59,7 @@ exact_curve()
 {
 	local trace=$work/$1 pages
 
+	[ ! -s "$trace.exact" ] || return 0
 	"$build/bench/measure" 1 "$build/bench/olken" "$trace.u64" >"$work/runs" 2>"$trace.pages" ||
 		die "$(tail -n 1 "$trace.pages")"
 	pages=$(awk '{ print $3 }' "$trace.pages")

@@ -8,7 +8,7 @@ die()
 	exit 1
 }
 
-# figure TEXT VALUE UNIT RELATION TARGET
+# figure TEXT VALUE UNIT RELATION TARGET: without a target, only the value.
 figure()
 {
 	awk -v text="$1" -v v="$2" -v unit="$3" -v rel="$4" -v target="$5" 'BEGIN {
@@ -16,7 +16,11 @@ figure()
 			printf "%-58s %10s\n", text, "no figure"
 			exit
 		}
-		met = rel == "<=" ? v <= target : v >= target
+		if (target == "") {
+			printf "%-58s %10.4g %s\n", text, v, unit
+			exit
+		}
+		met = rel == "<=" ? v + 0 <= target + 0 : v + 0 >= target + 0
 		printf "%-58s %10.4g %-4s %s %-6s %s\n", text, v, unit, rel, target,
 		       met ? "met" : "missed"
 	}'

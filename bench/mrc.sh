@@ -10,9 +10,6 @@ build=${BUILD:-$PWD/build}
 rounds=${ROUNDS:-5}
 seeds=${SEEDS:-5}
 detail=${DETAIL:-1}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-trap 'exit 130' INT TERM
 
 # shellcheck source=bench/lib.sh
 . bench/lib.sh
@@ -33,22 +30,21 @@ run_mrc()
 		"${@:2}" "$work/$1.u64"
 }
 
-# held NAME OPTION...: bytes that the engine holds in the end.
-held()
+# tell NAME OPTION...: what hvtrace says of its run, to $work/told.
+tell()
 {
-	"$build/hvtrace" mrc --format u64 --json "${@:2}" "$work/$1.u64" 2>/dev/null |
-		grep '"type":"trace"' >"$work/held"
-	json "$work/held" bytes
+	"$build/hvtrace" mrc --format u64 --json "${@:2}" "$work/$1.u64" 2>"$work/mrc.err" |
+		grep '"type":"trace"' >"$work/told" || die "$(tail -n 1 "$work/mrc.err")"
 }
 
-# bench_exact NAME TARGET: speed, beside the Olken tree's where that ran.
+# bench_exact NAME [TARGET]: speed, beside the Olken tree's where that ran.
 bench_exact()
 {
 	local best median
 
 	read -r best median < <(run_mrc "$1" --exact)
-	figure "$1, exact: references a second (median)" "$median" M '>=' "$2"
-	printf '%-58s %10.4g M\n' "... best of $rounds" "$best"
+	figure "$1, exact: references a second (median)" "$median" M '>=' "${2-}"
+	figure "... best of $rounds" "$best" M "" ""
 	[ ! -s "$work/$1.seconds" ] ||
 		awk -v m="$median" -v refs="$(references "$1")" -v s="$(cat "$work/$1.seconds")" 'BEGIN {
 			printf "%-58s %10.4g\n", "... times as fast as an Olken tree", m * s * 1e6 / refs
@@ -66,12 +62,14 @@ check_exact()
 # bench_memory NAME TARGET: of a trace whose exact speed was just measured.
 bench_memory()
 {
-	local pages=$2 bytes
+	local pages
 
-	bytes=$(held "$1" --exact)
-	figure "$1, exact: bytes held a page" "$(awk -v b="$bytes" -v p="$pages" 'b { print b / p }')" B '<=' "$3"
+	tell "$1" --exact
+	pages=$(json "$work/told" distinct_pages)
+	figure "$1, exact: bytes held a page, of $pages" \
+		"$(awk -v b="$(json "$work/told" engine_bytes)" -v p="$pages" 'BEGIN { print b / p }')" B '<=' "$2"
 	awk -v pages="$pages" '{ kib = $2 > kib ? $2 : kib } END {
-		printf "%-58s %10.4g B\n", "... peak of the whole process", kib * 1024 / pages
+		printf "%-58s %10.4g B\n", "... at the peak, the whole process", kib * 1024 / pages
 	}' "$work/runs"
 }
 
@@ -82,9 +80,9 @@ bench_sampled()
 
 	read -r best median < <(run_mrc "$1" "${@:3}")
 	figure "$1, ${*:3}: references a second (median)" "$median" M '>=' "$2"
-	printf '%-58s %10.4g M\n' "... best of $rounds" "$best"
+	figure "... best of $rounds" "$best" M "" ""
 	read -r best median < <(run_mrc "$1" "${@:3}" --detail "$detail")
-	printf '%-58s %10.4g M\n' "... with --detail $detail (median)" "$median"
+	figure "... with --detail $detail (median)" "$median" M "" ""
 }
 
 # bench_errors NAME OPTION...: a row of mean errors and coverage.
@@ -136,14 +134,13 @@ for name in zipf-1m zipf-100k uniform-1m loop-1m phases-1m mixed-1m; do
 done
 bench_exact zipf-1m 15
 bench_exact zipf-100k 25
-bench_exact uniform-1m 0
-bench_exact loop-1m 0
+bench_exact uniform-1m
+bench_exact loop-1m
 if [ -z "${QUICK-}" ]; then
 	make_trace uniform-10m uniform 10000000 100000000 1
 	even_sizes 10000000 >"$work/uniform-10m.even"
 	bench_exact uniform-10m 6
-	bench_memory uniform-10m 9999546 32
-	rm -f "$work/uniform-10m.u64"
+	bench_memory uniform-10m 32
 fi
 bench_sampled zipf-1m 800 --shards 0.001
 bench_sampled zipf-1m 400 --shards 0.01

@@ -21,9 +21,6 @@ cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-$PWD/build}
 rounds=${ROUNDS:-3}
 seeds=${SEEDS:-5}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-trap 'exit 130' INT TERM
 
 # shellcheck source=bench/lib.sh
 . bench/lib.sh
@@ -205,14 +202,14 @@ for trace in "$@"; do
 done
 cd "$work" || exit # peers leave files where they run
 ulimit -s unlimited # online_mrc recurses as deep as its tree, which for a loop is a list
-make_trace zipf zipf 1000000 10000000 1
-make_trace uniform uniform 1000000 10000000 1
-make_trace loop loop 1000000 10000000 1
-tables zipf "Zipf 0.9 over 1 M pages"
-tables uniform "Uniform over 1 M pages"
-tables loop "Loop over 1 M pages"
+make_trace zipf-1m zipf 1000000 10000000 1
+make_trace uniform-1m uniform 1000000 10000000 1
+make_trace loop-1m loop 1000000 10000000 1
+tables zipf-1m "Zipf 0.9 over 1 M pages"
+tables uniform-1m "Uniform over 1 M pages"
+tables loop-1m "Loop over 1 M pages"
 for trace in "${traces[@]}"; do
 	name=$(basename "$trace" .u64)
-	ln -s "$trace" "$work/$name.u64"
+	ln -sf "$trace" "$work/$name.u64"
 	tables "$name" "$name"
 done
