@@ -13,7 +13,7 @@
 /* Lines of the table of sizes when none are asked for. */
 #define TABLE_SIZES 12
 /* Points from which working sets and the knee are read. */
-#define FINE_POINTS 1024
+#define FINE_POINTS 512
 
 /* On the way through a trace. */
 struct reading {
@@ -98,6 +98,28 @@ static struct vm_report *report_at(const struct reading *r, const struct mrc_opt
 	return report;
 }
 
+/* Only what will be told: beside a sample of a thousandth, a curve's points take time. */
+static int add_reports(const struct reading *r, struct mrc_result *result)
+{
+	static const struct mrc_options none;
+	bool rows_only = r->o->csv && !strcmp(r->o->csv, "-");
+
+	result->report = report_at(r, &none, REPORT_POINTS);
+	if (!result->report)
+		return -ENOMEM;
+	if (!rows_only) {
+		result->fine = report_at(r, &none, FINE_POINTS);
+		if (!result->fine)
+			return -ENOMEM;
+	}
+	if (mrc_options__has_sizes(r->o) || !rows_only) {
+		result->at = report_at(r, r->o, TABLE_SIZES);
+		if (!result->at)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 /* LRU's curve at the policies' sizes, to compare. */
 static int add_yardstick(const struct reading *r, struct policy_curves *c)
 {
@@ -126,7 +148,6 @@ static int add_policies(struct reading *r, struct mrc_result *result)
 
 static int add_result(struct reading *r)
 {
-	static const struct mrc_options none;
 	struct mrc_result *result = mrc_source__add(r->source);
 
 	if (!result)
@@ -138,10 +159,7 @@ static int add_result(struct reading *r)
 		.seconds = cli__now() - r->begun,
 	};
 	mrc__counts(r->mrc, &result->trace.counts);
-	result->report = report_at(r, &none, REPORT_POINTS);
-	result->fine = report_at(r, &none, FINE_POINTS);
-	result->at = report_at(r, r->o, TABLE_SIZES);
-	if (!result->report || !result->fine || !result->at || add_policies(r, result))
+	if (add_reports(r, result) || add_policies(r, result))
 		return out_of_memory(r);
 	r->source->done = true;
 	return CLI_DONE;
