@@ -5,7 +5,7 @@ set -u
 
 build=(gcc make clang llvm libbpf-dev bpftool libelf-dev zlib1g-dev libzstd-dev pkgconf)
 tests=(libcmocka-dev libclang-rt-dev qemu-system-x86 busybox-static cpio kmod procps util-linux e2fsprogs
-	libcap2-bin gnuplot-nox man-db bash-completion)
+	libcap2-bin gnuplot-nox zstd man-db bash-completion)
 lint=(clang-format cppcheck shellcheck)
 
 die()

@@ -29,7 +29,7 @@ for section in LIVE RECORD MRC DOCTOR OVERHEAD FILES EXAMPLES 'EXIT STATUS'; do
 done
 
 # What the program understands is what the man page explains and completion offers.
-for command in live record mrc doctor; do
+for command in live record mrc plot doctor; do
 	"$dest/usr/bin/hvtrace" $command --help | grep -oE -- '--[a-z][a-z-]+' | sort -u >"$dest/known"
 	while read -r option; do
 		[ "$option" = --help ] && continue
@@ -49,7 +49,7 @@ completed=$(bash -c '
 	COMP_WORDS=(hvtrace "") COMP_CWORD=1
 	_hvtrace
 	echo "${COMPREPLY[*]}"' - "$dest/usr/share/bash-completion/completions/hvtrace")
-[ "$completed" = $'--csv\nlive record mrc doctor --help --version' ] ||
+[ "$completed" = $'--csv\nlive record mrc plot doctor --help --version' ] ||
 	fail "completion offers: $completed"
 
 [ -s "$dest/usr/share/doc/hvtrace/LICENSE" ] || fail "no licence"
