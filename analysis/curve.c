@@ -37,6 +37,9 @@ static void take(struct curve_sum *s, const struct reuse_histogram *h, const str
 		.misses = m->exact,
 		.stands_for = scale->sampled,
 		.drawn_from = scale->sampled,
+		.pages = scale->pages > 0 ? fmax(scale->pages - reuse_histogram__exact_cold(h), 0)
+					  : 0,
+		.pages_error = scale->pages_error,
 		.unseen = m->unseen,
 		.lean = m->fewer - m->more,
 		.rate = scale->rate,
@@ -45,6 +48,7 @@ static void take(struct curve_sum *s, const struct reuse_histogram *h, const str
 	for (int g = 0; g < ESTIMATE_GROUPS; g++) {
 		s->group_misses[g] = m->group[g];
 		s->group_accesses[g] = reuse_histogram__group_accesses(h, g);
+		s->group_pages[g] = reuse_histogram__group_cold(h, g);
 	}
 }
 
@@ -106,6 +110,7 @@ static void add(struct curve_sum *s, const struct curve_sum *o, double factor)
 	s->lean += factor * o->lean;
 	s->rate = o->rate;
 	s->sampled |= o->sampled;
+	s->by_time |= o->by_time;
 	for (int g = 0; g < ESTIMATE_GROUPS; g++) {
 		s->group_misses[g] += factor * o->group_misses[g];
 		s->group_accesses[g] += factor * o->group_accesses[g];
@@ -118,18 +123,38 @@ void curve_sums__add(struct curve_sums *s, const struct curve_sums *other, doubl
 		add(&s->at[i], &other->at[i], factor);
 }
 
+/*
+ * The hottest pages that are not in the sample are about 1 / rate of them; references to them are
+ * within a few times as many pages of each other.
+ */
+static double blind(double sampled_pages)
+{
+	return fmin(fmax((64 - sampled_pages) / 48, 0), 1);
+}
+
 /* What the sample says of the accesses among which it chose. */
 static struct estimate estimate(const struct curve_sum *s)
 {
-	double misses[ESTIMATE_GROUPS], accesses[ESTIMATE_GROUPS];
+	double misses[ESTIMATE_GROUPS], accesses[ESTIMATE_GROUPS], pages[ESTIMATE_GROUPS];
+	struct sample sample = {
+		.misses = misses,
+		.accesses = accesses,
+		.pages = pages,
+		.rate = s->rate,
+		.total_accesses = s->drawn_from,
+		.total_pages = s->pages,
+		.pages_error = s->pages_error,
+	};
 
+	if (!s->by_time)
+		sample.blind = blind(s->size * s->rate);
 	/* In sums each access counts for 1 / rate of them. */
 	for (int g = 0; g < ESTIMATE_GROUPS; g++) {
 		misses[g] = s->group_misses[g] * s->rate;
 		accesses[g] = s->group_accesses[g] * s->rate;
+		pages[g] = s->group_pages[g] * s->rate;
 	}
-	return s->drawn_from > 0 ? estimate__misses(misses, accesses, s->rate, s->drawn_from)
-				 : estimate__misses_of_unknown(misses, accesses, s->rate);
+	return estimate__misses(&sample);
 }
 
 static double group_accesses(const struct curve_sum *s)

@@ -16,17 +16,21 @@
 struct reuse_histogram;
 
 struct curve_sum {
-	__u64 size;	   /* pages */
-	double accesses;   /* of all pages: those that count exactly, */
-	double misses;	   /* their misses, */
-	double stands_for; /* and those that a sample stands for */
-	double drawn_from; /* accesses among which it chose; 0: as many as the groups say */
-	double unseen;	   /* misses counted by half, which may be hits or misses */
-	double lean;	   /* misses in the sample with a little less memory, less those with a */
-			   /* little more */
-	double rate;	   /* of the sample */
-	bool sampled;	   /* there is one */
+	__u64 size;	    /* pages */
+	double accesses;    /* of all pages: those that count exactly, */
+	double misses;	    /* their misses, */
+	double stands_for;  /* and those that a sample stands for */
+	double drawn_from;  /* accesses among which it chose; 0: as many as the groups say */
+	double unseen;	    /* misses counted by half, which may be hits or misses */
+	double lean;	    /* misses in the sample with a little less memory, less those with a */
+			    /* little more */
+	double rate;	    /* of the sample */
+	bool sampled;	    /* there is one, */
+	bool by_time;	    /* of references, not of pages */
+	double pages;	    /* distinct ones that the sample was drawn from; 0: nobody knows, */
+	double pages_error; /* else the standard error of that */
 	double group_misses[ESTIMATE_GROUPS], group_accesses[ESTIMATE_GROUPS];
+	double group_pages[ESTIMATE_GROUPS];
 };
 
 struct curve_sums {
@@ -38,11 +42,12 @@ struct curve_sums {
 struct curve_sums *curve_sums__new(const __u64 *sizes, size_t n);
 /* How the pages that the histogram follows stand for all. */
 struct curve_scale {
-	double rate;	/* share of the pages that is followed now */
-	double sampled; /* accesses of all pages since it is below 1; 0: nobody knows */
-	double stretch; /* pages followed for each that was to be expected; 1: nobody knows */
-	double certain; /* how much of that is known for sure (0 to 1), */
-	double pages;	/* of so many pages in all */
+	double rate;	    /* share of the pages that is followed now */
+	double sampled;	    /* accesses of all pages since it is below 1; 0: nobody knows */
+	double stretch;	    /* pages followed for each that was to be expected; 1: nobody knows */
+	double certain;	    /* how much of that is known for sure (0 to 1) */
+	double pages;	    /* distinct pages referenced so far; 0: nobody knows, */
+	double pages_error; /* else the standard error of that */
 };
 /* What the histogram holds. -ENOMEM: *s is as it was. */
 int curve_sums__take(struct curve_sums *s, const struct reuse_histogram *h,

@@ -244,6 +244,7 @@ static void take(const struct level *l, struct curve_sum *s, double accesses)
 		.stands_for = accesses,
 		.rate = l->rate * looked_at / l->stream, /* times are sampled, too */
 		.sampled = true,
+		.by_time = true,
 	};
 	for (int g = 0; g < ESTIMATE_GROUPS; g++) {
 		s->group_misses[g] = group_misses(&l->groups[g], y);

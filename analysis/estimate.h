@@ -14,21 +14,24 @@ static inline unsigned int estimate__group(__u64 hash)
 	return hash % ESTIMATE_GROUPS;
 }
 
-struct estimate {
-	double misses; /* of all pages */
-	double error;  /* half-width of the 95 % interval of misses / total; 0 at rate 1 */
+/* Of the followed pages, by group; and of all, where it is known. */
+struct sample {
+	const double *misses, *accesses;
+	const double *pages;   /* distinct ones; NULL: not counted */
+	double rate;	       /* share of the pages that is followed */
+	double total_accesses; /* of all pages; 0: not known */
+	double total_pages;    /* all pages; 0: not known, */
+	double pages_error;    /* else the standard error of that */
+	double blind; /* how little the sample knows of pages hotter than its own: 0 to 1 */
 };
 
-/*
- * misses and accesses: of the followed pages, by group, at a sampling rate of `rate`; total: the
- * accesses of all pages, known. Sampling of references only: what a scaled-down size is off by
- * depends on the curve and is for the caller to add.
- */
-struct estimate estimate__misses(const double *misses, const double *accesses, double rate,
-				 double total);
+struct estimate {
+	double misses; /* of all pages */
+	double error;  /* half-width of the 95 % interval of misses / accesses; 0 at rate 1 */
+};
 
-/* The same where nobody counted the accesses of all pages: they are as many as the sample says. */
-struct estimate estimate__misses_of_unknown(const double *misses, const double *accesses,
-					    double rate);
+/* Sampling of references only: what a scaled-down size is off by depends on the curve and is for
+ * the caller to add. */
+struct estimate estimate__misses(const struct sample *s);
 
 #endif

@@ -271,6 +271,7 @@ static struct curve_scale known_scale(const struct mrc *m)
 	of_counted = (1 - sample__rate(m->count_threshold)) / counted +
 		     distinct__error() * distinct__error();
 	s.certain = of_followed / (of_followed + of_counted);
+	s.pages_error = s.pages * sqrt(of_counted);
 	s.stretch = 1 + s.certain * (followed / (s.pages * m->rate) - 1);
 	return s;
 }

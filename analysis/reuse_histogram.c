@@ -220,6 +220,11 @@ double reuse_histogram__exact_accesses(const struct reuse_histogram *h)
 	return h->accesses;
 }
 
+double reuse_histogram__exact_cold(const struct reuse_histogram *h)
+{
+	return h->cold;
+}
+
 double reuse_histogram__accesses(const struct reuse_histogram *h)
 {
 	return h->accesses + (h->sampled ? h->sampled->accesses : 0);
@@ -238,6 +243,11 @@ __u64 reuse_histogram__samples(const struct reuse_histogram *h)
 double reuse_histogram__group_accesses(const struct reuse_histogram *h, __u32 group)
 {
 	return h->sampled ? h->sampled->group[group].accesses : 0;
+}
+
+double reuse_histogram__group_cold(const struct reuse_histogram *h, __u32 group)
+{
+	return h->sampled ? h->sampled->group[group].cold : 0;
 }
 
 double reuse_histogram__reused_from(const struct reuse_histogram *h, double y)

@@ -67,7 +67,10 @@ int reuse_histogram__misses(const struct reuse_histogram *h, const double *size,
 			    size_t n, struct reuse_misses *out);
 /* Accesses: the exact ones, and of each group. */
 double reuse_histogram__exact_accesses(const struct reuse_histogram *h);
+double reuse_histogram__exact_cold(const struct reuse_histogram *h);
 double reuse_histogram__group_accesses(const struct reuse_histogram *h, __u32 group);
+/* Those of them that were cold: distinct pages. */
+double reuse_histogram__group_cold(const struct reuse_histogram *h, __u32 group);
 
 /* Bytes held beside the regions. */
 size_t reuse_histogram__heap(const struct reuse_histogram *h);

@@ -48,7 +48,12 @@ static struct curve_point estimate(const struct policy_sim *s, __u64 size, const
 
 	to_double(m, misses);
 	to_double(a, s->accesses);
-	e = estimate__misses(m, a, s->rate, s->references);
+	e = estimate__misses(&(struct sample){
+		.misses = m,
+		.accesses = a,
+		.rate = s->rate,
+		.total_accesses = s->references,
+	});
 	return (struct curve_point){
 		.size = size, .misses = e.misses, .accesses = s->references, .error = e.error};
 }
