@@ -52,9 +52,10 @@ static struct policy_sim *new_sim(const struct policy_opts *o)
 	if (!s)
 		return NULL;
 	s->ops = policy__ops(o->policy);
-	s->threshold = sample__threshold(o->rate > 0 ? o->rate : 1);
-	s->rate = sample__rate(s->threshold);
-	s->seed = o->seed;
+	s->filter.key = pe_hash(o->seed, 0);
+	s->filter.threshold = sample__threshold(o->rate > 0 ? o->rate : 1);
+	s->filter.isa = filter__best();
+	s->rate = sample__rate(s->filter.threshold);
 	s->nr_sizes = o->nr_sizes;
 	s->sizes = calloc(s->nr_sizes, sizeof(*s->sizes));
 	s->open = policy_cache__new(s->ops);
@@ -219,20 +220,6 @@ static int add_all(struct policy_sim *s, size_t n)
 	return err;
 }
 
-/* Hashes of the sampled ones of n pages, POLICY_BATCH at most, without a branch. */
-static size_t sample(struct policy_sim *s, const __u64 *pages, size_t n)
-{
-	size_t sampled = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		__u64 hash = sample__hash(pages[i], s->seed);
-
-		s->hash[sampled] = hash;
-		sampled += hash <= s->threshold;
-	}
-	return sampled;
-}
-
 int policy_sim__access(struct policy_sim *s, const __u64 *pages, size_t n)
 {
 	int err = 0;
@@ -240,7 +227,7 @@ int policy_sim__access(struct policy_sim *s, const __u64 *pages, size_t n)
 	while (n && !err) {
 		size_t some = n < POLICY_BATCH ? n : POLICY_BATCH;
 
-		err = add_all(s, sample(s, pages, some));
+		err = add_all(s, filter__apply(&s->filter, pages, some, s->hash));
 		s->references += some;
 		pages += some;
 		n -= some;

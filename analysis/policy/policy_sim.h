@@ -3,6 +3,7 @@
 #ifndef ANALYSIS_POLICY_POLICY_SIM_H
 #define ANALYSIS_POLICY_POLICY_SIM_H
 
+#include "../filter.h"
 #include "page_numbers.h"
 #include "policy.h"
 
@@ -19,7 +20,7 @@ struct sim_size {
 struct policy_sim {
 	const struct policy_ops *ops;
 	double rate;
-	__u64 threshold, seed;
+	struct filter filter;
 	__u64 references;		 /* sampled or not */
 	__u64 accesses[ESTIMATE_GROUPS]; /* sampled */
 	__u64 cold[ESTIMATE_GROUPS];	 /* sampled pages */
