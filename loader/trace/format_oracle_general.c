@@ -53,6 +53,8 @@ static bool is_proved(const char *head, size_t records, size_t i)
 	__s64 next = next_of(head + i * RECORD_BYTES);
 	__u64 object = object_of(head + i * RECORD_BYTES);
 
+	if (next < 1)
+		return false;
 	for (__s64 at = next - 1; at <= next; at++)
 		if (at > (__s64)i && at < (__s64)records &&
 		    object_of(head + at * RECORD_BYTES) == object)

@@ -48,13 +48,9 @@ static int read_head(struct trace *t, struct head *h)
 }
 
 /* Some systems mark UTF-8 so. */
-static void skip_bom(struct trace *t, struct head *h)
+static size_t bom_bytes(const struct head *h)
 {
-	if (h->n < 3 || memcmp(h->data, "\xef\xbb\xbf", 3))
-		return;
-	stream__skip(t->stream, 3);
-	h->data += 3;
-	h->n -= 3;
+	return h->n >= 3 && !memcmp(h->data, "\xef\xbb\xbf", 3) && head__is_text(h) ? 3 : 0;
 }
 
 static bool ends_in(const char *path, size_t n, const char *with)
@@ -136,6 +132,7 @@ static int prepare(struct trace *t)
 static int open_trace(struct trace *t, const char *path, const char *format)
 {
 	struct head head;
+	size_t bom;
 	int err;
 
 	if (format && !is_known(format))
@@ -146,10 +143,14 @@ static int open_trace(struct trace *t, const char *path, const char *format)
 	err = read_head(t, &head);
 	if (err)
 		return err;
-	skip_bom(t, &head);
+	bom = bom_bytes(&head);
+	head.data += bom;
+	head.n -= bom;
 	err = choose_format(t, path, format, &head);
 	if (err)
 		return err;
+	if (t->format && !t->format->record)
+		stream__skip(t->stream, bom);
 	err = prepare(t);
 	return err ? trace__fail(t, err, "out of memory") : 0;
 }

@@ -335,6 +335,37 @@ static void u64_is_read_from_a_file_a_pipe_and_packed(void **state)
 	free(zst.p);
 }
 
+/* A file on stdin, too, may be read in part already. */
+static void u64_is_read_from_where_stdin_stands(void **state)
+{
+	struct bytes b = many_words(), rest = {.p = b.p + 24, .n = b.n - 24};
+	int before = dup(STDIN_FILENO), fd;
+	char path[32];
+
+	fd = file_of(b, path);
+	dup2(fd, STDIN_FILENO);
+	lseek(STDIN_FILENO, 0, SEEK_SET);
+	assert_is(read_path("-", NULL, false), b, "u64");
+	lseek(STDIN_FILENO, 24, SEEK_SET);
+	assert_is(read_path("-", NULL, false), rest, "u64");
+	dup2(before, STDIN_FILENO);
+	close(before);
+	close(fd);
+	free(b.p);
+}
+
+/* What marks a text's encoding is a number here. */
+static void u64_may_begin_like_a_marked_text(void **state)
+{
+	struct bytes b = {0};
+
+	for (int i = 0; i < 4; i++)
+		bytes__number(&b, 0xbfbbef, 8);
+	assert_is(read_bytes(b, NULL, false), b, "u64");
+	assert_is(read_pipe(b, "u64"), b, "u64");
+	free(b.p);
+}
+
 static void truncated_u64_is_malformed(void **state)
 {
 	struct bytes b = many_words();
@@ -1176,6 +1207,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(u64_is_read_from_a_file_a_pipe_and_packed),
+		cmocka_unit_test(u64_is_read_from_where_stdin_stands),
+		cmocka_unit_test(u64_may_begin_like_a_marked_text),
 		cmocka_unit_test(truncated_u64_is_malformed),
 		cmocka_unit_test(bytes_done_reach_the_total),
 		cmocka_unit_test(two_traces_at_once),
