@@ -108,7 +108,7 @@ static void add(struct curve_sum *s, const struct curve_sum *o, double factor)
 	s->drawn_from += factor * o->drawn_from;
 	s->unseen += factor * o->unseen;
 	s->lean += factor * o->lean;
-	s->rate = o->rate;
+	s->rate = fmin(s->rate, o->rate);
 	s->sampled |= o->sampled;
 	s->by_time |= o->by_time;
 	for (int g = 0; g < ESTIMATE_GROUPS; g++) {

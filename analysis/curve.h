@@ -52,7 +52,7 @@ struct curve_scale {
 /* What the histogram holds. -ENOMEM: *s is as it was. */
 int curve_sums__take(struct curve_sums *s, const struct reuse_histogram *h,
 		     const struct curve_scale *scale);
-/* *s += other * factor, at the same sizes. Rates are taken over from other. */
+/* *s += other * factor, at the same sizes. The rate is the lower one: the later. */
 void curve_sums__add(struct curve_sums *s, const struct curve_sums *other, double factor);
 /* out has room for s->n points. */
 void curve_sums__points(const struct curve_sums *s, struct curve_point *out);

@@ -86,6 +86,32 @@ __u64 mrc__max_distance(const struct mrc *m);
 /* References with a reuse distance in [lo, hi), estimate for all pages: a histogram's bucket. */
 double mrc__reuse(const struct mrc *m, __u64 lo, __u64 hi);
 
+/* --- LRU: the recent past --- */
+
+struct curve_window;
+
+/* Times are in any unit: nanoseconds, references, ... */
+struct curve_window_opts {
+	size_t sz;    /* sizeof(struct curve_window_opts) */
+	__u64 window; /* accesses of the last so much time count, or up to a sixteenth more; or */
+	__u64 half_life;    /* all count, those so much time ago half: the other is 0 */
+	__u64 start;	    /* time of the first access */
+	const __u64 *sizes; /* ascending, pages; copied */
+	size_t nr_sizes;
+};
+
+/* NULL with errno: EINVAL (not one of the two times), ENOMEM. */
+struct curve_window *curve_window__new(const struct curve_window_opts *opts);
+void curve_window__free(struct curve_window *w);
+/* Call curve_window__step() when all accesses before this time were made, and none after. */
+__u64 curve_window__due(const struct curve_window *w);
+/* Times must not go back. -ENOMEM: this step is left out, the window reaches back further. */
+int curve_window__step(struct curve_window *w, const struct mrc *m, __u64 now);
+/* The curve of the window that ends now: out has room for as many points as there are sizes.
+ * -ENOMEM. */
+int curve_window__curve(struct curve_window *w, const struct mrc *m, __u64 now,
+			struct curve_point *out);
+
 /* --- other policies: one size at a time, all sizes in one pass --- */
 
 /*
