@@ -24,6 +24,8 @@ enum page_state { PAGE_GHOST = 1, PAGE_RESIDENT, PAGE_DEAD };
 #define BEFORE_ALL 1
 #define FIRST_SLOT 2
 #define FIRST_SLOTS (1U << 12)
+/* Slots to win by a renumbering at least, when memory is short: one for so many ghosts. */
+#define LEAST_SHARE 16
 /* Ghosts given up at once: a sweep over all pages for one in so many of them. */
 #define DROP_SHARE 16
 
@@ -68,11 +70,16 @@ static __u64 page_of(const struct exclusive_stack *s, const struct page_cell *c)
 	return h ^ (__u64)s->space << 63;
 }
 
-/* A new cell, at the place where its page was looked for. Its pos is to be set. */
+/* A new cell, at the place where its page was looked for. Its pos is to be set. Cells move. */
 static int insert(struct exclusive_stack *s, struct page_cell **at, __u64 key)
 {
 	if (s->budget->max && s->budget->used >= s->budget->max)
 		return -ENOSPC;
+	if (s->table.pages >= s->table.full) {
+		if (page_table__reserve(&s->table, s->memory, 1))
+			return -ENOMEM;
+		*at = page_table__seek(&s->table, key);
+	}
 	*at = page_table__insert(&s->table, *at, key);
 	if (!*at)
 		return -ENOMEM;
@@ -114,21 +121,20 @@ static int more_slots(struct exclusive_stack *s)
 {
 	__u32 used = s->live.used, live = s->live.live;
 
-	if (used - live < 2 * live + s->table.pages / 2 + FIRST_SLOTS &&
-	    !slot_set__reserve(&s->live, s->memory, used + used / 2))
+	if (used - live < 2ULL * live + s->table.pages / 2 + FIRST_SLOTS &&
+	    !slot_set__reserve(&s->live, s->memory, used + used / 2ULL))
 		return 0;
-	if (used == live + FIRST_SLOT)
+	/* Not a sweep for each event. */
+	if (used - live <= live / LEAST_SHARE + FIRST_SLOT)
 		return -ENOMEM;
 	compact(s);
 	return 0;
 }
 
-/* A push and an insertion can follow. May renumber and move cells: look at none before it. */
+/* A push can follow. May renumber: look at no cell's pos before it. */
 static inline int reserve(struct exclusive_stack *s)
 {
-	if (s->live.used == s->live.room && more_slots(s))
-		return -ENOMEM;
-	return s->table.pages < s->table.full ? 0 : page_table__reserve(&s->table, s->memory, 1);
+	return s->live.used < s->live.room ? 0 : more_slots(s);
 }
 
 static inline void push(struct exclusive_stack *s, struct page_cell *c, __u64 frame)
@@ -274,7 +280,7 @@ static int come_back(struct exclusive_stack *s, struct page_cell *c, __u64 frame
 int exclusive_stack__fill(struct exclusive_stack *s, __u64 hash, __u64 frame, __u64 *distance)
 {
 	__u64 key = page_table__key(&s->table, hash);
-	int err = reserve(s), was = STACK_UNKNOWN;
+	int err = frame == PE_FRAME_NONE ? reserve(s) : 0, was = STACK_UNKNOWN;
 	struct page_cell *c;
 
 	if (err)
@@ -371,7 +377,7 @@ __u32 exclusive_stack__drop_oldest(struct exclusive_stack *s)
 
 	if (!live)
 		return 0;
-	old.slot = n < live ? slot_set__select(&s->live, n) : s->live.used;
+	old.slot = slot_set__select(&s->live, n - 1) + 1;
 	s->dropped_below = old.slot;
 	n = sweep(&old, is_old_ghost);
 	s->dropped += n;

@@ -20,6 +20,8 @@
 
 #define BATCH SLOT_WORD
 #define FIRST_SLOTS (1U << 12)
+/* Slots to win by a renumbering at least, when memory is short: one for so many pages. */
+#define LEAST_SHARE 16
 
 struct lru_stack {
 	struct page_table table;
@@ -28,18 +30,21 @@ struct lru_stack {
 	enum lru_isa isa;
 };
 
+/* What ISA() below asks for, no more: a hypervisor may hide any part of a level. */
 static enum lru_isa best_isa(void)
 {
 #ifdef __x86_64__
 	__builtin_cpu_init();
+	if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("popcnt") ||
+	    !__builtin_cpu_supports("bmi2"))
+		return LRU_PORTABLE;
 	if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
 	    __builtin_cpu_supports("avx512dq"))
 		return LRU_X86_64_V4;
-	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt") &&
-	    __builtin_cpu_supports("bmi2"))
-		return LRU_X86_64_V3;
-#endif
+	return LRU_X86_64_V3;
+#else
 	return LRU_PORTABLE;
+#endif
 }
 
 int lru_stack__use(struct lru_stack *s, enum lru_isa isa)
@@ -102,9 +107,10 @@ static int reserve_slots(struct lru_stack *s, __u32 n)
 
 	if (used + n <= s->set.room)
 		return 0;
-	if (used / 3 < live && !slot_set__reserve(&s->set, s->memory, used + used / 2 + n))
+	if (used / 3 < live && !slot_set__reserve(&s->set, s->memory, used + used / 2ULL + n))
 		return 0;
-	if (live + 1 + n > s->set.room)
+	/* Not a sweep for each batch. */
+	if (1ULL + live + live / LEAST_SHARE + n > s->set.room)
 		return -ENOMEM;
 	compact(s);
 	return 0;
@@ -201,13 +207,13 @@ access_all(struct lru_stack *s, const __u64 *hashes, size_t n, __u32 *distance, 
 
 #ifdef __x86_64__
 #define ISA(name) __attribute__((target(name)))
-ISA("arch=x86-64-v3")
+ISA("avx2,bmi2,popcnt")
 static size_t access_v3(struct lru_stack *s, const __u64 *hashes, size_t n, __u32 *distance)
 {
 	return access_all(s, hashes, n, distance, true);
 }
 
-ISA("arch=x86-64-v4")
+ISA("avx512bw,avx512dq,avx512vl,bmi2,popcnt")
 static size_t access_v4(struct lru_stack *s, const __u64 *hashes, size_t n, __u32 *distance)
 {
 	return access_all(s, hashes, n, distance, true);

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
+#include <sys/types.h>
 #include <linux/types.h>
 
 struct lru_stack;

@@ -13,7 +13,7 @@ static size_t entries(__u32 slots, int shift)
 	return (size_t)((slots - 1) >> shift) / SLOT_NODE * SLOT_NODE + SLOT_NODE;
 }
 
-int slot_set__reserve(struct slot_set *s, struct memory *m, __u32 n)
+int slot_set__reserve(struct slot_set *s, struct memory *m, __u64 n)
 {
 	const struct {
 		int shift;

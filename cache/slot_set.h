@@ -49,7 +49,7 @@ struct slot_set {
 };
 
 /* Make room for slots 0 to n - 1. -ENOMEM: it is as it was. */
-int slot_set__reserve(struct slot_set *s, struct memory *m, __u32 n);
+int slot_set__reserve(struct slot_set *s, struct memory *m, __u64 n);
 void slot_set__free(struct slot_set *s, struct memory *m);
 /* Make it hold the slots 0 to n - 1 but the first `gap`, and be ready for slot n. There is room. */
 void slot_set__assign(struct slot_set *s, __u32 gap, __u32 n);

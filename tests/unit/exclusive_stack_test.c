@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "../../cache/exclusive_stack.h"
+#include "../../cache/region.h"
 #include "random.h"
 
 #define MAX_PAGES 4096
@@ -134,18 +135,20 @@ static void model__discard(struct model *m, __u64 first, __u64 count, bool mark_
 	}
 }
 
-static bool model__drop_oldest(struct model *m)
+/* One in sixteen, and one more. */
+static __u32 model__drop_oldest(struct model *m)
 {
-	int page;
+	__u32 n = m->nr_ghosts ? m->nr_ghosts / 16 + 1 : 0;
 
-	if (!m->nr_ghosts)
-		return false;
-	page = m->ghost[m->nr_ghosts - 1];
-	m->dropped_time = m->page[page].time;
-	m->any_dropped = true;
-	m->dropped++;
-	model__forget(m, page);
-	return true;
+	for (__u32 i = 0; i < n; i++) {
+		int page = m->ghost[m->nr_ghosts - 1];
+
+		m->dropped_time = m->page[page].time;
+		m->any_dropped = true;
+		model__forget(m, page);
+	}
+	m->dropped += n;
+	return n;
 }
 
 static void model__retain(struct model *m, enum page_space space, __u64 base, __u64 threshold)
@@ -157,7 +160,7 @@ static void model__retain(struct model *m, enum page_space space, __u64 base, __
 
 /* Both, side by side. */
 struct pair {
-	struct arena *arena;
+	struct memory memory;
 	struct stack_budget budget;
 	struct exclusive_stack *stack;
 	enum page_space space;
@@ -170,7 +173,7 @@ struct pair {
 static void pair__up(struct pair *p, struct random *r, __u64 pages, __u64 max)
 {
 	memset(p, 0, sizeof(*p));
-	p->arena = arena__new(0);
+	memory__init(&p->memory, 0);
 	p->budget.max = max;
 	p->space = random__below(r, 2);
 	p->base = random__one_in(r, 2) ? pe_page(random__below(r, 1024), 12345) : ~0ULL - pages;
@@ -178,7 +181,7 @@ static void pair__up(struct pair *p, struct random *r, __u64 pages, __u64 max)
 	p->threshold = PE_SAMPLE_ALL;
 	p->model.pages = pages;
 	p->model.top_frame = NONE;
-	p->stack = exclusive_stack__new(p->arena, &p->budget, p->space);
+	p->stack = exclusive_stack__new(&p->memory, &p->budget, p->space);
 	assert_non_null(p->stack);
 }
 
@@ -186,20 +189,18 @@ static void pair__down(struct pair *p)
 {
 	exclusive_stack__free(p->stack);
 	assert_int_equal(p->budget.used, 0);
-	assert_int_equal(arena__used(p->arena), 0);
-	arena__free(p->arena);
+	assert_int_equal(p->memory.used, 0);
 }
 
 /* The page would be a new one, and there is no room: both sides make some, or neither can. */
 static bool pair__room(struct pair *p, int page)
 {
-	bool dropped;
+	__u32 dropped;
 
 	if (p->model.page[page].state != UNKNOWN || !p->budget.max ||
 	    p->model.tracked < p->budget.max)
 		return true;
-	assert_int_equal(exclusive_stack__evict(p->stack, p->base + page,
-						pe_hash(p->base + page, p->space), 1),
+	assert_int_equal(exclusive_stack__evict(p->stack, pe_hash(p->base + page, p->space), 1),
 			 -ENOSPC);
 	dropped = exclusive_stack__drop_oldest(p->stack);
 	assert_int_equal(dropped, model__drop_oldest(&p->model));
@@ -220,17 +221,17 @@ static void pair__event(struct pair *p, struct random *r)
 		/* Mostly by the frame that holds it, as it is in life. */
 		if (p->model.page[page].state == RESIDENT && !random__one_in(r, 5))
 			frame = p->model.page[page].frame;
-		assert_int_equal(exclusive_stack__evict(p->stack, p->base + page, hash, frame),
+		assert_int_equal(exclusive_stack__evict(p->stack, hash, frame),
 				 model__evict(&p->model, page, frame));
 	} else if (kind < 9) {
 		/* Often into the frame that was left last. */
 		if (random__one_in(r, 3))
 			frame = p->model.top_frame;
-		assert_int_equal(exclusive_stack__fill(p->stack, p->base + page, hash, frame, &got),
+		assert_int_equal(exclusive_stack__fill(p->stack, hash, frame, &got),
 				 model__fill(&p->model, page, frame, &want));
 		assert_int_equal(got, want);
 	} else {
-		assert_int_equal(exclusive_stack__writeback(p->stack, p->base + page, hash, frame),
+		assert_int_equal(exclusive_stack__writeback(p->stack, hash, frame),
 				 model__fill(&p->model, page, frame, &want));
 	}
 }
@@ -279,7 +280,8 @@ static void run_case(struct random *r, __u64 pages, int events, __u64 max, int r
 		if (random__one_in(r, rare))
 			pair__discard(&p, r);
 		if (random__one_in(r, 10 * rare))
-			model__drop_oldest(&p.model) ? exclusive_stack__drop_oldest(p.stack) : 0;
+			assert_int_equal(exclusive_stack__drop_oldest(p.stack),
+					 model__drop_oldest(&p.model));
 		if (random__one_in(r, 40 * rare)) {
 			p.threshold >>= random__below(r, 2);
 			exclusive_stack__retain(p.stack, p.threshold);
@@ -324,26 +326,36 @@ static void test_large(void **state)
 	run_case(&r, MAX_PAGES, 80000, MAX_PAGES / 2, 20000);
 }
 
+static struct exclusive_stack *stack_new(struct memory *m, struct stack_budget *budget)
+{
+	struct exclusive_stack *s;
+
+	memory__init(m, 0);
+	s = exclusive_stack__new(m, budget, SPACE_DISK);
+	assert_non_null(s);
+	return s;
+}
+
 static __u64 filled(struct exclusive_stack *s, __u64 page, __u64 frame, int want)
 {
 	__u64 distance = ~0ULL;
 
-	assert_int_equal(
-		exclusive_stack__fill(s, page, pe_hash(page, SPACE_DISK), frame, &distance), want);
+	assert_int_equal(exclusive_stack__fill(s, pe_hash(page, SPACE_DISK), frame, &distance),
+			 want);
 	return distance;
 }
 
 static void evicted(struct exclusive_stack *s, __u64 page, __u64 frame, int want)
 {
-	assert_int_equal(exclusive_stack__evict(s, page, pe_hash(page, SPACE_DISK), frame), want);
+	assert_int_equal(exclusive_stack__evict(s, pe_hash(page, SPACE_DISK), frame), want);
 }
 
 /* The figures of a short story, by hand. */
 static void test_story(void **state)
 {
-	struct arena *a = arena__new(0);
+	struct memory m;
 	struct stack_budget budget = {0};
-	struct exclusive_stack *s = exclusive_stack__new(a, &budget, SPACE_DISK);
+	struct exclusive_stack *s = stack_new(&m, &budget);
 
 	for (__u64 page = 10; page < 15; page++)
 		filled(s, page, page - 10, STACK_UNKNOWN);
@@ -364,16 +376,15 @@ static void test_story(void **state)
 	filled(s, 12, 9, STACK_GHOST);
 	assert_int_equal(filled(s, 11, 5, STACK_RESIDENT), 0);
 	exclusive_stack__free(s);
-	arena__free(a);
 }
 
 /* Compaction at the very moment when the arrays are full, with a page that came in just then. */
 static void test_full_arrays(void **state)
 {
 	const __u64 n = 149000, slots = 1 << 18;
-	struct arena *a = arena__new(0);
+	struct memory m;
 	struct stack_budget budget = {0};
-	struct exclusive_stack *s = exclusive_stack__new(a, &budget, SPACE_DISK);
+	struct exclusive_stack *s = stack_new(&m, &budget);
 
 	for (__u64 i = 0; i < slots - 1; i++)
 		evicted(s, i % n, NONE, i < n ? STACK_UNKNOWN : STACK_GHOST);
@@ -384,14 +395,13 @@ static void test_full_arrays(void **state)
 	assert_int_equal(filled(s, (slots - 2) % n, 2, STACK_GHOST), 1);
 	assert_int_equal(filled(s, (slots - 1) % n, 3, STACK_GHOST), n - 1);
 	exclusive_stack__free(s);
-	arena__free(a);
 }
 
 static void test_dead(void **state)
 {
-	struct arena *a = arena__new(0);
+	struct memory m;
 	struct stack_budget budget = {0};
-	struct exclusive_stack *s = exclusive_stack__new(a, &budget, SPACE_DISK);
+	struct exclusive_stack *s = stack_new(&m, &budget);
 
 	filled(s, 1, 1, STACK_UNKNOWN);
 	filled(s, 2, 2, STACK_UNKNOWN);
@@ -408,50 +418,101 @@ static void test_dead(void **state)
 	exclusive_stack__discard(s, 0, 1ULL << 32, false);
 	assert_int_equal(exclusive_stack__tracked(s), 0);
 	exclusive_stack__free(s);
-	arena__free(a);
 }
 
-/* Out of memory at every possible moment: nothing changes, and all goes on afterwards. */
-static void test_no_memory(void **state)
+/* Evictions of new pages until memory is short: which one it was short for. */
+static __u64 evict_until_short(struct exclusive_stack *s, __u64 page)
 {
-	struct arena *a = arena__new(ARENA_CHUNK);
-	struct stack_budget budget = {0};
-	struct exclusive_stack *s = exclusive_stack__new(a, &budget, SPACE_DISK);
-	__u64 page = 0, d, tracked;
 	int err;
 
-	do
-		err = exclusive_stack__evict(s, page, pe_hash(page, SPACE_DISK), NONE);
-	while (err == STACK_UNKNOWN && ++page);
+	while ((err = exclusive_stack__evict(s, pe_hash(page, SPACE_DISK), NONE)) == STACK_UNKNOWN)
+		page++;
 	assert_int_equal(err, -ENOMEM);
-	tracked = exclusive_stack__tracked(s);
-	assert_int_equal(tracked, page);
-	assert_true(tracked > ARENA_CHUNK / 40);
-	for (__u64 p = 0; p < page; p += 97) {
-		assert_int_equal(exclusive_stack__find(s, p, &d), STACK_GHOST);
-		assert_int_equal(d, page - 1 - p);
-	}
-	/* What needs no memory still works. */
-	assert_int_equal(filled(s, page - 1, 1, STACK_GHOST), 0);
-	assert_int_equal(filled(s, 0, 2, STACK_GHOST), page - 2);
-	assert_true(exclusive_stack__drop_oldest(s));
-	exclusive_stack__discard(s, 0, page / 2, true);
-	assert_int_equal(filled(s, page - 3, 3, STACK_GHOST), 1);
-	evicted(s, page - 3, 3, STACK_RESIDENT);
-	exclusive_stack__free(s);
-	assert_int_equal(arena__used(a), 0);
-	arena__free(a);
+	return page;
 }
 
-/* At a million pages, all told: 36 bytes a ghost, 28 a resident page. */
+static void check_stack_of(struct exclusive_stack *s, __u64 pages)
+{
+	__u64 d;
+
+	assert_int_equal(exclusive_stack__tracked(s), pages);
+	assert_int_equal(exclusive_stack__ghosts(s), pages);
+	for (__u64 p = 0; p < pages; p += 1 + pages / 300) {
+		assert_int_equal(exclusive_stack__find(s, p, &d), STACK_GHOST);
+		assert_int_equal(d, pages - 1 - p);
+	}
+}
+
+/* No memory beyond `more` from page `from` on: nothing changes, and all goes on afterwards. */
+static void starve(__u64 from, size_t more)
+{
+	struct stack_budget budget = {0};
+	struct memory m;
+	struct exclusive_stack *s = stack_new(&m, &budget);
+	__u64 pages, left;
+	__u32 dropped;
+
+	for (__u64 page = 0; page < from; page++)
+		evicted(s, page, NONE, STACK_UNKNOWN);
+	m.max = m.used + more;
+	pages = evict_until_short(s, from);
+	check_stack_of(s, pages);
+	/* What needs no memory still works. */
+	assert_int_equal(filled(s, pages - 1, 1, STACK_GHOST), 0);
+	assert_int_equal(filled(s, 0, 2, STACK_GHOST), pages - 2);
+	dropped = exclusive_stack__drop_oldest(s);
+	assert_int_equal(dropped, (pages - 2) / 16 + 1);
+	evicted(s, pages - 1, 1, STACK_RESIDENT);
+	assert_int_equal(exclusive_stack__tracked(s), pages - dropped);
+	exclusive_stack__discard(s, 0, pages / 2, true);
+	left = exclusive_stack__tracked(s);
+	evicted(s, pages, NONE, STACK_UNKNOWN);
+	m.max = 0;
+	for (__u64 p = 1; p < 5000; p++)
+		evicted(s, pages + p, NONE, STACK_UNKNOWN);
+	assert_int_equal(exclusive_stack__tracked(s), left + 5000);
+	assert_int_equal(filled(s, pages - 1, 3, STACK_GHOST), 5000);
+	exclusive_stack__free(s);
+	assert_int_equal(m.used, 0);
+	assert_int_equal(budget.used, 0);
+}
+
+/* Whether it is the table or the slots that memory is short for. */
+static void test_no_memory(void **state)
+{
+	for (size_t more = 0; more < 256 << 10; more += 4096)
+		starve(0, more);
+	for (__u64 from = 0; from < 70000; from += 1001)
+		starve(from, 0);
+}
+
+static void test_no_memory_at_all(void **state)
+{
+	struct stack_budget budget = {0};
+
+	for (size_t max = 1; max < 5 * 4096; max += 4096) {
+		struct memory m;
+
+		memory__init(&m, max);
+		assert_null(exclusive_stack__new(&m, &budget, SPACE_DISK));
+		assert_int_equal(errno, ENOMEM);
+		assert_int_equal(m.used, 0);
+	}
+	exclusive_stack__free(NULL);
+}
+
+/*
+ * At a million pages, all told: 25 bytes a page and, for a ghost, 3 slots of 0.16 byte, which
+ * grow by a half; a huge page begun.
+ */
 static void test_bytes(void **state)
 {
 	const __u64 n = 1 << 20;
 
 	for (int ghosts = 0; ghosts < 2; ghosts++) {
-		struct arena *a = arena__new(0);
 		struct stack_budget budget = {0};
-		struct exclusive_stack *s = exclusive_stack__new(a, &budget, SPACE_DISK);
+		struct memory m;
+		struct exclusive_stack *s = stack_new(&m, &budget);
 		double each;
 
 		for (__u64 page = 0; page < n; page++)
@@ -459,21 +520,49 @@ static void test_bytes(void **state)
 		/* Each page a few times, so that slots run out. */
 		for (__u64 i = 0; ghosts && i < 3 * n; i++)
 			evicted(s, i % n * 977, NONE, i < n ? STACK_RESIDENT : STACK_GHOST);
-		each = (double)(arena__used(a) + exclusive_stack__heap(s)) / n;
+		each = (double)m.used / n;
 		printf("%s: %.1f bytes\n", ghosts ? "ghost" : "resident", each);
-		assert_true(each <= (ghosts ? 36 : 28));
+		assert_true(each <= (ghosts ? 28 : 27.5));
 		exclusive_stack__free(s);
-		arena__free(a);
+	}
+}
+
+/* A range that is looked for page by page, and one that is looked for in all pages. */
+static void test_discard_range(void **state)
+{
+	static const __u64 bases[] = {0, 1ULL << 40, ~0ULL - 3000};
+
+	for (int i = 0; i < 6; i++) {
+		__u64 base = bases[i / 2], count = i % 2 ? 2000 : 500, d;
+		struct stack_budget budget = {0};
+		struct memory m;
+		struct exclusive_stack *s = stack_new(&m, &budget);
+
+		for (__u64 p = 0; p < 1000; p++)
+			evicted(s, base + p, NONE, STACK_UNKNOWN);
+		exclusive_stack__discard(s, base + 300, count, false);
+		for (__u64 p = 0; p < 1000; p++)
+			assert_int_equal(exclusive_stack__find(s, base + p, &d),
+					 p - 300 < count ? STACK_UNKNOWN : STACK_GHOST);
+		exclusive_stack__discard(s, base, 0, false);
+		assert_int_equal(exclusive_stack__tracked(s), i % 2 ? 300 : 500);
+		exclusive_stack__free(s);
 	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_story),	    cmocka_unit_test(test_dead),
-		cmocka_unit_test(test_full_arrays), cmocka_unit_test(test_no_memory),
-		cmocka_unit_test(test_small),	    cmocka_unit_test(test_compaction),
-		cmocka_unit_test(test_large),	    cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_story),
+		cmocka_unit_test(test_dead),
+		cmocka_unit_test(test_full_arrays),
+		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_no_memory_at_all),
+		cmocka_unit_test(test_small),
+		cmocka_unit_test(test_compaction),
+		cmocka_unit_test(test_large),
+		cmocka_unit_test(test_discard_range),
+		cmocka_unit_test(test_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
