@@ -343,9 +343,11 @@ static int check(const struct mrc_options *o)
 {
 	if (o->sizes && o->points)
 		return cli__usage("--sizes and --points exclude each other");
-	if (o->dump && (o->json || o->csv))
+	if (o->dump && (o->json || o->csv || o->nr_policies))
 		return cli__usage("--dump prints events and nothing else; do without %s",
-				  o->json ? "--json" : "--csv");
+				  o->json  ? "--json"
+				  : o->csv ? "--csv"
+					   : "--policy");
 	return check_paths(o) ?: check_sampling(o) ?: check_policies(o);
 }
 

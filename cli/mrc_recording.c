@@ -331,6 +331,10 @@ static int read_recording(struct reading *r)
 	r->source->done = r->engine;
 	if (!err)
 		return CLI_DONE;
+	/* Damage of what it is packed in. */
+	if (trace__fault(r->trace)->reason[0])
+		return cli__failed("'%s': %s; what was read before is used", r->source->path,
+				   trace__fault(r->trace)->reason);
 	return cli__failed("'%s' is damaged at byte %llu: %s; what was read before is used",
 			   r->source->path, fault.offset, fault.reason);
 }

@@ -98,21 +98,26 @@ static struct vm_report *report_at(const struct reading *r, const struct mrc_opt
 	return report;
 }
 
+/* CSV on stdout is alone there. */
+static bool rows_only(const struct reading *r)
+{
+	return r->o->csv && !strcmp(r->o->csv, "-");
+}
+
 /* Only what will be told: beside a sample of a thousandth, a curve's points take time. */
 static int add_reports(const struct reading *r, struct mrc_result *result)
 {
 	static const struct mrc_options none;
-	bool rows_only = r->o->csv && !strcmp(r->o->csv, "-");
 
 	result->report = report_at(r, &none, REPORT_POINTS);
 	if (!result->report)
 		return -ENOMEM;
-	if (!rows_only) {
+	if (!rows_only(r)) {
 		result->fine = report_at(r, &none, FINE_POINTS);
 		if (!result->fine)
 			return -ENOMEM;
 	}
-	if (mrc_options__has_sizes(r->o) || !rows_only) {
+	if (mrc_options__has_sizes(r->o) || !rows_only(r)) {
 		result->at = report_at(r, r->o, TABLE_SIZES);
 		if (!result->at)
 			return -ENOMEM;
@@ -161,6 +166,9 @@ static int add_result(struct reading *r)
 	mrc__counts(r->mrc, &result->trace.counts);
 	if (add_reports(r, result) || add_policies(r, result))
 		return out_of_memory(r);
+	if (result->trace.bad && rows_only(r))
+		cli__note("'%s': %llu malformed records left out", r->source->path,
+			  result->trace.bad);
 	r->source->done = true;
 	return CLI_DONE;
 }

@@ -40,6 +40,16 @@ run bash -c 'head -c "$3" "$2" | "$1" mrc --json -' - "$hvtrace" "$tmp/r.hvt" $(
 damaged -
 out_has '"type":"vm"'
 
+# Packed, and the packing is cut off.
+gzip -c "$tmp/r.hvt" | head -c $((size / 2)) >"$tmp/cut.hvt.gz"
+run "$hvtrace" mrc "$tmp/cut.hvt.gz"
+status_is 1
+err_lines 1
+err_has "^hvtrace mrc: '$tmp/cut.hvt.gz': .*damaged at byte [0-9]+.*gzip -t"
+run bash -c 'gzip -c "$2" | "$1" mrc -' - "$hvtrace" "$tmp/r.hvt"
+status_is 0
+[ "$(head -n 1 "$tmp/out")" = "$whole" ] || fail 'packed, it is another recording'
+
 # --- bits flipped, all over the file
 for ((at = 8; at < size; at += size / 40 + 1)); do
 	cp "$tmp/r.hvt" "$tmp/flip.hvt"

@@ -42,9 +42,9 @@ start_reader 16 3
 read_while "$hvtrace" live --json -q -i 0.5 -d 3 "${only[@]}" --bpf-stats
 status_is 0
 err_lines 0
-! grep -vE '^\{"type":"(interval|status|vm|events|reuse|latency|curve)",.*\}$' "$tmp/out" ||
+! grep -vE '^\{"type":"(interval|status|vm|events|reuse|latency|curve|wss|knee|compulsory)",.*\}$' "$tmp/out" ||
 	fail "not a JSON line of a known type"
-for type in interval status vm events reuse latency curve; do
+for type in interval status vm events reuse latency curve wss knee compulsory; do
 	out_has "^\{\"type\":\"$type\","
 done
 out_has '"type":"vm",.*"ended":true,"fills":12288,"writebacks":0,'

@@ -167,6 +167,17 @@ out_has '^19999 references '
 out_has '^1 malformed records left out$'
 run "$hvtrace" mrc --json --skip-bad "$tmp/bad.csv"
 out_has '"bad_records":1,'
+run "$hvtrace" mrc --csv - --skip-bad "$tmp/bad.csv"
+status_is 0
+err_lines 1
+err_has '1 malformed records left out$'
+# Damaged compression is not a record: nothing can be skipped.
+gzip -c "$tmp/t.csv" | head -c 20000 >"$tmp/cut.csv.gz"
+run "$hvtrace" mrc --skip-bad "$tmp/cut.csv.gz"
+status_is 1
+err_lines 1
+err_has "^hvtrace mrc: '$tmp/cut.csv.gz': .*byte"
+out_empty
 # One that fails leaves the others to be told.
 run "$hvtrace" mrc --csv - --points 2lin "$tmp/bad.csv" "$tmp/t.u64"
 status_is 1

@@ -114,6 +114,7 @@ wrong '--policy cannot know the curve.s end' mrc --policy arc --points 10lin x
 wrong '--policy needs a size above 0' mrc --policy arc --sizes 0 x
 wrong '--dump prints events and nothing else' mrc --dump --json x
 wrong '--dump prints events and nothing else' mrc --dump --csv y x
+wrong '--dump prints events and nothing else' mrc --dump --policy arc x
 
 # --- plot
 wrong 'CURVE.csv is missing' plot
