@@ -139,6 +139,35 @@ static void test_tiny_sizes_are_honest(void **state)
 	}
 }
 
+/* Sizes chosen on the way are those of a simulation that was told of them. */
+static void test_chosen_sizes(void **state)
+{
+	struct policy_opts opts = {.sz = sizeof(opts), .nr_sizes = SIZES, .rate = RATE, .seed = 6};
+	struct curve_point chosen[SIZES], given[SIZES];
+	__u64 sizes[SIZES];
+
+	trace_shape__fill(SHAPE_ZIPF, &(struct random){5}, PAGES, trace, REFS);
+	for (int p = 0; p < POLICIES; p++) {
+		struct policy_sim *s;
+		size_t n;
+
+		opts.policy = p;
+		s = policy_sim__new(&opts);
+		assert_non_null(s);
+		assert_int_equal(policy_sim__access(s, trace, REFS), 0);
+		n = policy_sim__points(s);
+		assert_in_range(n, SIZES / 2, SIZES);
+		assert_int_equal(policy_sim__curve(s, chosen), 0);
+		policy_sim__free(s);
+		for (size_t i = 0; i < SIZES; i++)
+			sizes[i] = i < n ? chosen[i].size : PAGES;
+		assert_true(sizes[0] >= 8 / RATE);
+		run(p, RATE, 6, sizes, given);
+		for (size_t i = 0; i < n; i++)
+			assert_true(chosen[i].misses == given[i].misses);
+	}
+}
+
 /* A sample without any page of the trace says nothing. */
 static void test_empty_sample(void **state)
 {
@@ -196,6 +225,7 @@ int main(void)
 		cmocka_unit_test(test_errors_cover),
 		cmocka_unit_test(test_uniform_is_corrected),
 		cmocka_unit_test(test_tiny_sizes_are_honest),
+		cmocka_unit_test(test_chosen_sizes),
 		cmocka_unit_test(test_empty_sample),
 		cmocka_unit_test(test_rate_has_no_bias_near_1),
 		cmocka_unit_test(test_sampling),

@@ -187,6 +187,33 @@ static void test_a_curve_can_be_had_any_time(void **state)
 	}
 }
 
+/* Reuse distances give the same for all sizes at once. */
+static void test_lru_is_the_reuse_distances(void **state)
+{
+	const struct mrc_opts opts = {.sz = sizeof(opts)};
+	struct curve_point distances[MAX_PAGES], curve[MAX_PAGES];
+	struct random r = {random__seed()};
+	__u64 sizes[MAX_PAGES];
+	static struct trace t;
+
+	for (size_t i = 0; i < MAX_PAGES; i++)
+		sizes[i] = 1 + i * LARGE_PAGES / MAX_PAGES;
+	for (int i = 0; i < SHAPES; i++) {
+		struct policy_sim *s = new_sim(POLICY_LRU, sizes, MAX_PAGES);
+		struct mrc *m = mrc__new(&opts);
+
+		assert_non_null(m);
+		random_trace(&t, &r, LARGE_PAGES, LARGE_REFS);
+		feed(s, &r, t.pages, t.n);
+		assert_int_equal(mrc__access(m, t.pages, t.n), 0);
+		assert_int_equal(policy_sim__curve(s, curve), 0);
+		assert_int_equal(mrc__curve(m, sizes, MAX_PAGES, distances), 0);
+		assert_memory_equal(curve, distances, sizeof(curve));
+		policy_sim__free(s);
+		mrc__free(m);
+	}
+}
+
 static void test_nothing_referenced(void **state)
 {
 	const __u64 sizes[] = {1, 2};
@@ -263,6 +290,7 @@ int main(void)
 		cmocka_unit_test(test_large_caches_are_the_model),
 		cmocka_unit_test(test_chosen_sizes_are_the_model),
 		cmocka_unit_test(test_a_curve_can_be_had_any_time),
+		cmocka_unit_test(test_lru_is_the_reuse_distances),
 		cmocka_unit_test(test_nothing_referenced),
 		cmocka_unit_test(test_bad_options),
 		cmocka_unit_test(test_names),
