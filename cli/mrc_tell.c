@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Results of mrc in text and JSON. */
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "../analysis/export.h"
 #include "../analysis/size.h"
