@@ -80,6 +80,7 @@ compare()
 	FILENAME == ARGV[1] {
 		size[$1]
 		points++
+		largest = 0
 		next
 	}
 	FNR == 1 || !($(NF - 5) in size) {

@@ -99,6 +99,14 @@ of_distances()
 	}' - "$1"
 }
 
+# curve_of NAME SEED SET ENGINE PARAMETER...: the curve at the sizes of a set to $work/curve.
+curve_of()
+{
+	"$4" "$1" "$2" "$work/$1.$3" "${@:5}"
+	"${command[@]}" >"$work/output" 2>"$work/error" || return
+	$translate <"$work/output" >"$work/curve"
+}
+
 # errors NAME SEEDS ENGINE PARAMETER...: mean errors at even and at log sizes.
 errors()
 {
@@ -106,10 +114,9 @@ errors()
 
 	rm -f "$work"/{even,log}.errors
 	for ((seed = 1; seed <= $2; seed++)); do
+		[ "$3" = libcachesim ] || curve_of "$1" "$seed" sizes "${@:3}" || return
 		for set in even log; do
-			"$3" "$1" "$seed" "$work/$1.$set" "${@:4}"
-			"${command[@]}" 2>"$work/error" >"$work/output" || return
-			$translate <"$work/output" >"$work/curve"
+			[ "$3" != libcachesim ] || curve_of "$1" "$seed" "$set" "${@:3}" || return
 			compare "$work/$1.exact" "$work/curve" "$work/$1.$set" >>"$work/$set.errors"
 		done
 		[ -z "${VERBOSE-}" ] || echo "$1 seed $seed ${*:3}: even $(tail -n 1 "$work/even.errors")," \
@@ -190,7 +197,7 @@ tables()
 {
 	exact_curve "$1"
 	printf '\n## %s\n\n%d references, %d pages.\n\n' "$2" "$(references "$1")" "$(cat "$work/$1.pages")"
-	echo '| engine | M refs/s, median | best | peak MiB | even sizes | log sizes |'
+	echo '| engine | M refs/s | best | peak MiB | error, even sizes | error, log sizes |'
 	echo '|---|---:|---:|---:|---:|---:|'
 	[ -n "${EXACT-yes}" ] && exact_rows "$1"
 	sampled_rows "$1"
@@ -200,6 +207,8 @@ traces=()
 for trace in "$@"; do
 	traces+=("$(realpath -e "$trace")") || die "no trace '$trace'"
 done
+echo "$(uname -sr), $(nproc) CPUs ($(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)), $(date +%F)," \
+	"load $(cut -d ' ' -f 1 /proc/loadavg) before; median of $rounds runs, errors of $seeds samples"
 cd "$work" || exit # peers leave files where they run
 ulimit -s unlimited # online_mrc recurses as deep as its tree, which for a loop is a list
 make_trace zipf-1m zipf 1000000 10000000 1
