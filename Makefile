@@ -6,6 +6,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 CLANG   ?= clang
 STRIP   ?= llvm-strip
+OBJCOPY ?= objcopy
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/bin/bpftool) bpftool)
 ifneq ($(filter default undefined,$(origin CC)),)
 CC := gcc
@@ -48,8 +49,15 @@ TRACER      := $(call objs,$(TRACER_SRCS))
 PLAIN       := $(O)/libhvtrace.a
 MAIN        := $(call objs,$(wildcard cli/main.c))
 
+# The part that others may link: one object, in which only what its header names is visible.
+LIBRARY      := $(O)/libhvanalysis.a
+LIBRARY_OBJS := $(call objs,$(filter-out cache/exclusive_stack.c,$(wildcard cache/*.c)) \
+		$(wildcard analysis/policy/*.c) \
+		$(addprefix analysis/,mrc.c detail.c filter.c distinct.c curve.c curve_window.c \
+		estimate.c reuse_histogram.c dense_histogram.c log_histogram.c reading.c))
+
 .PHONY: all
-all: $(O)/hvtrace
+all: $(O)/hvtrace $(LIBRARY)
 	@:
 
 $(O)/hvtrace: $(MAIN) $(TRACER) $(PLAIN)
@@ -64,6 +72,14 @@ $(O)/hvtrace-static: $(MAIN) $(TRACER) $(PLAIN)
 $(PLAIN): $(call objs,$(PLAIN_SRCS))
 	$(say) AR $@
 	$(Q)rm -f $@ && $(AR) rcsT $@ $^
+
+$(LIBRARY): $(LIBRARY_OBJS) analysis/hvanalysis.h
+	$(say) LIB $@
+	$(Q)grep -oE '\b[a-z0-9_]+__[a-z0-9_]+\(' analysis/hvanalysis.h | tr -d '(' | sort -u \
+		>$(O)/hvanalysis.names
+	$(Q)$(LD) -r -o $(O)/hvanalysis.o $(LIBRARY_OBJS)
+	$(Q)$(OBJCOPY) --keep-global-symbols=$(O)/hvanalysis.names $(O)/hvanalysis.o
+	$(Q)rm -f $@ && $(AR) rcs $@ $(O)/hvanalysis.o
 
 $(O)/%.o: %.c $(O)/.flags
 	$(say) CC $<
@@ -138,21 +154,29 @@ BINDIR  := $(DESTDIR)$(PREFIX)/bin
 MANDIR  := $(DESTDIR)$(PREFIX)/share/man/man1
 DOCDIR  := $(DESTDIR)$(PREFIX)/share/doc/hvtrace
 COMPDIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+INCDIR  := $(DESTDIR)$(PREFIX)/include
+LIBDIR  := $(DESTDIR)$(PREFIX)/lib
 
 .PHONY: static install uninstall clean help
 static: $(O)/hvtrace-static
 
 install: all
 	$(say) INSTALL $(DESTDIR)$(PREFIX)
-	$(Q)install -d $(BINDIR) $(MANDIR) $(DOCDIR) $(COMPDIR)
+	$(Q)install -d $(BINDIR) $(MANDIR) $(DOCDIR) $(COMPDIR) $(INCDIR) $(LIBDIR)/pkgconfig
 	$(Q)install -m 755 $(O)/hvtrace $(BINDIR)/hvtrace
 	$(Q)install -m 644 docs/hvtrace.1 $(MANDIR)/hvtrace.1
 	$(Q)install -m 644 docs/hvtrace.bash-completion $(COMPDIR)/hvtrace
 	$(Q)install -m 644 LICENSE README.md docs/design.md $(DOCDIR)
+	$(Q)install -m 644 analysis/hvanalysis.h $(INCDIR)
+	$(Q)install -m 644 $(LIBRARY) $(LIBDIR)
+	$(Q)printf '%s\n' 'Name: hvanalysis' 'Description: miss curves of page references' \
+		'Version: $(VERSION)' 'Cflags: -I$(PREFIX)/include' \
+		'Libs: -L$(PREFIX)/lib -lhvanalysis -lm' >$(LIBDIR)/pkgconfig/hvanalysis.pc
 
 uninstall:
 	$(say) REMOVE $(DESTDIR)$(PREFIX)
-	$(Q)rm -f $(BINDIR)/hvtrace $(MANDIR)/hvtrace.1 $(COMPDIR)/hvtrace
+	$(Q)rm -f $(BINDIR)/hvtrace $(MANDIR)/hvtrace.1 $(COMPDIR)/hvtrace $(INCDIR)/hvanalysis.h \
+		$(LIBDIR)/libhvanalysis.a $(LIBDIR)/pkgconfig/hvanalysis.pc
 	$(Q)rm -rf $(DOCDIR)
 
 clean:
