@@ -24,7 +24,8 @@ int dense_histogram__reserve(struct dense_histogram *h, struct memory *m, __u64 
 	if (room > h->room && region__grow(&h->lows, m, room * sizeof(*h->low)))
 		return -ENOMEM;
 	h->low = h->lows.base;
-	if (h->counted + n > ~0U) {
+	/* Once they are there, they are as many as the low ones. */
+	if (h->high || h->counted + n > ~0U) {
 		if (region__grow(&h->highs, m, room * sizeof(*h->high)))
 			return -ENOMEM;
 		h->high = h->highs.base;

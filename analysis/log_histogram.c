@@ -67,13 +67,15 @@ __u64 log_histogram__round_up(const struct log_histogram *h, __u64 value)
 static double octave_from(const struct log_histogram *h, __u32 k, double y)
 {
 	const double *bucket = h->octave[k]->bucket;
-	double width = 1ULL << step_shift(k), low = bucket_low(h, k, 0), n = 0;
-	__u64 i = y > low ? (y - low) / width : 0, last = (1ULL << h->bits) - 1;
+	double width = 1ULL << step_shift(k), low = bucket_low(h, k, 0), n;
+	__u64 last = (1ULL << h->bits) - 1, i;
 
 	if (y <= low)
 		return h->octave[k]->sum;
-	if (i > last)
+	/* Before it becomes an integer: it may be larger than there are. */
+	if (y >= low + (last + 1) * width)
 		return 0;
+	i = (y - low) / width;
 	n = bucket[i] * ((low + (i + 1) * width - y) / width);
 	while (i++ < last)
 		n += bucket[i];
