@@ -144,17 +144,13 @@ static bool is_from_above(const struct remap *to, const struct event *e, __u64 s
 	return to->below && to->device == e->device && to->sector == sector;
 }
 
-/* A discard (D) asks for no page. */
+/* Discards are D alone, what moves no data is N. A flush may be of a write: it has no sectors. */
 static bool is_read_or_write(const struct text *rwbs)
 {
-	bool is = false;
-
-	for (const char *p = rwbs->p; p < rwbs->end; p++) {
-		if (*p == 'D')
-			return false;
-		is |= *p == 'R' || *p == 'W';
-	}
-	return is;
+	for (const char *p = rwbs->p; p < rwbs->end; p++)
+		if (*p == 'R' || *p == 'W')
+			return true;
+	return false;
 }
 
 /* Devices below are remembered: others may lie below them in turn. */

@@ -412,6 +412,15 @@ static void bytes_done_reach_the_total(void **state)
 	free(gz.p);
 }
 
+static __u64 sum_of(const struct trace_batch *b)
+{
+	__u64 sum = 0;
+
+	for (size_t i = 0; i < b->n; i++)
+		sum += *(volatile const __u64 *)&b->pages[i];
+	return sum;
+}
+
 /* Only one of them can be mapped; nothing else may differ. */
 static void two_traces_at_once(void **state)
 {
@@ -426,18 +435,13 @@ static void two_traces_at_once(void **state)
 	assert_int_equal(trace__next(first, &batch), 1);
 	assert_is(read_path(path, NULL, false), b, "u64");
 	assert_memory_equal(batch.pages, b.p, batch.n * 8);
+	/* The first one is still on guard. */
+	assert_false(ftruncate(fd, 4096));
+	sum_of(&batch);
+	assert_int_equal(trace__next(first, &batch), -EIO);
 	trace__close(first);
 	close(fd);
 	free(b.p);
-}
-
-static __u64 sum_of(const struct trace_batch *b)
-{
-	__u64 sum = 0;
-
-	for (size_t i = 0; i < b->n; i++)
-		sum += *(volatile const __u64 *)&b->pages[i];
-	return sum;
 }
 
 static void a_file_cut_short_meanwhile_is_an_error(void **state)
@@ -644,6 +648,20 @@ static void oracle_general(void **state)
 	free(b.p);
 }
 
+static void oracle_general_may_begin_like_a_marked_text(void **state)
+{
+	struct bytes b = {0};
+	struct got g;
+
+	oracle__add(&b, 0xbfbbef, 7, 512, -1);
+	oracle__add(&b, 0xbfbbf0, 8, 512, -1);
+	g = read_bytes(b, NULL, false);
+	ASSERT_PAGES(&g, 7, 8);
+	assert_string_equal(g.format, "oracleGeneral");
+	got__free(&g);
+	free(b.p);
+}
+
 static void malformed_oracle_general(void **state)
 {
 	struct bytes b = {0};
@@ -812,10 +830,14 @@ static void a_stack_of_devices_counts_on_its_top(void **state)
 				 "253,0  0 3 0.3 1 Q R 80 + 8 [x]\n"
 				 "  8,0  0 4 0.4 1 A R 800 + 8 <- (253,0) 80\n"
 				 "  8,0  0 5 0.5 1 Q R 800 + 8 [x]\n"
-				 "  8,0  0 6 0.6 1 Q R 800 + 8 [x]\n",
+				 "  8,0  0 6 0.6 1 Q R 800 + 8 [x]\n"
+				 "  8,0  0 7 0.7 1 A R 160 + 8 <- (9,0) 8\n"
+				 "  8,0  0 8 0.8 1 Q R 240 + 8 [x]\n"
+				 "  8,0  0 9 0.9 1 Q R 160 + 8 [x]\n",
 				 NULL);
 
-	ASSERT_PAGES(&g, 1, DISK(1) | 100);
+	/* A request that is not the remapped one ends the wait for that. */
+	ASSERT_PAGES(&g, 1, DISK(1) | 100, DISK(1) | 30, DISK(1) | 20);
 	got__free(&g);
 }
 
@@ -881,21 +903,32 @@ static void malformed_msr(void **state)
 			 {"18446744073709551615,hm,0,Read,8192,512,1", "centuries"});
 }
 
+static void add_disk(struct bytes *b, int disk)
+{
+	char line[64];
+
+	bytes__add(
+		b, line,
+		snprintf(line, sizeof(line), "5,host%d,%d,Read,4096,512,1\n", disk / 3, disk % 3));
+}
+
 static void more_disks_than_numbers_are_malformed(void **state)
 {
 	struct bytes b = {0};
 	struct got g;
-	char line[64];
 
-	for (int i = 0; i <= 65536; i++)
-		bytes__add(&b, line,
-			   snprintf(line, sizeof(line), "%d,host%d,%d,Read,4096,512,1\n", i, i / 3,
-				    i % 3));
+	for (int i = 0; i < 65536; i++)
+		add_disk(&b, i);
+	for (int i = 65535; i >= 0; i--)
+		add_disk(&b, i);
+	add_disk(&b, 65536);
 	g = read_bytes(b, NULL, false);
-	assert_fault(&g, -EINVAL, 65537, "more than 65536 disks");
-	assert_int_equal(g.n, 65536);
-	for (size_t i = 0; i < g.n; i++)
+	assert_fault(&g, -EINVAL, 2 * 65536 + 1, "more than 65536 disks");
+	assert_int_equal(g.n, 2 * 65536);
+	for (size_t i = 0; i < 65536; i++) {
 		assert_int_equal(got__page(&g, i), DISK(i) | 1);
+		assert_int_equal(got__page(&g, g.n - 1 - i), DISK(i) | 1);
+	}
 	got__free(&g);
 	free(b.p);
 }
@@ -1223,6 +1256,7 @@ int main(void)
 		cmocka_unit_test(a_line_longer_than_any_is_malformed),
 		cmocka_unit_test(csv_of_any_length_is_the_same_packed_or_piped),
 		cmocka_unit_test(oracle_general),
+		cmocka_unit_test(oracle_general_may_begin_like_a_marked_text),
 		cmocka_unit_test(malformed_oracle_general),
 		cmocka_unit_test(vscsi),
 		cmocka_unit_test(malformed_vscsi),
