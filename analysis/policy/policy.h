@@ -61,7 +61,7 @@ struct policy_ops {
 	/* Only of a policy that looks ahead: one unbounded cache keeps the references, and counts
 	 * the misses of n capacities at the end. -ENOMEM. */
 	int (*replay)(const struct policy_cache *c, struct policy_count *counts, size_t n);
-	void (*free)(struct policy_cache *c); /* what clone() copies the pointer of only */
+	void (*free)(struct policy_cache *c); /* what else it holds; such a cache is never copied */
 };
 
 extern const struct policy_ops policy_lru, policy_fifo, policy_clock, policy_s3fifo, policy_arc,

@@ -2,9 +2,9 @@
 /*
  * References to sampled pages are numbered, collected, and given to one cache after the other.
  *
- * Memory: 32 byte a sampled page for its number, then for each size a page's state (FIFO and CLOCK
- * 1 byte, S3-FIFO 8, LRU and ARC 12) and 4 byte a page of each queue's capacity (FIFO and CLOCK 1,
- * S3-FIFO 2). OPT: 8 byte a sampled reference at the end, whatever the sizes.
+ * Memory: 24 to 48 byte a sampled page for its number, then for each size a page's state (FIFO and
+ * CLOCK 1 byte, S3-FIFO 8, LRU and ARC 12) and 4 byte a page of each queue's capacity (FIFO and
+ * CLOCK 1, S3-FIFO 2). OPT: 8 byte a sampled reference at the end, whatever the sizes.
  */
 #include <errno.h>
 #include <math.h>
