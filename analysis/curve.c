@@ -201,8 +201,54 @@ static struct curve_point point(const struct curve_sum *s)
 	return p;
 }
 
+/* Points that are one and the same on average. */
+struct block {
+	double misses, weight;
+	size_t points;
+};
+
+static double weight(const struct curve_point *p)
+{
+	return 1 / fmax(p->error * p->error, 1e-12);
+}
+
+static void merge(struct block *into, const struct block *b)
+{
+	double weight = into->weight + b->weight;
+
+	into->misses = (into->misses * into->weight + b->misses * b->weight) / weight;
+	into->weight = weight;
+	into->points += b->points;
+}
+
+/*
+ * More memory never means more misses under LRU, but estimates at two sizes may: isotonic
+ * regression, by pooling adjacent violators (Ayer et al., Ann. Math. Statist. 26(4), 1955), brings
+ * each point to the truth or nearer. Without memory for it they stay as they are.
+ */
+static void make_monotone(struct curve_point *p, size_t n)
+{
+	struct block *blocks = malloc((n + 1) * sizeof(*blocks));
+	size_t nr = 0, at = 0;
+
+	if (!blocks)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		blocks[nr++] = (struct block){p[i].misses, weight(&p[i]), 1};
+		while (nr > 1 && blocks[nr - 2].misses < blocks[nr - 1].misses) {
+			merge(&blocks[nr - 2], &blocks[nr - 1]);
+			nr--;
+		}
+	}
+	for (size_t b = 0; b < nr; b++)
+		while (blocks[b].points--)
+			p[at++].misses = blocks[b].misses;
+	free(blocks);
+}
+
 void curve_sums__points(const struct curve_sums *s, struct curve_point *out)
 {
 	for (size_t i = 0; i < s->n; i++)
 		out[i] = point(&s->at[i]);
+	make_monotone(out, s->n);
 }
