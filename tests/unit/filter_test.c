@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Which references are in a sample: on every code path, by the plain rule. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "../../analysis/filter.h"
+#include "../../analysis/sample.h"
+#include "random.h"
+
+#define REFS 1024
+
+static size_t expected(const struct filter *f, const __u64 *pages, size_t n, __u64 *out)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		__u64 hash = pe_hash(pages[i] ^ f->key, 0), moved = hash + f->offset;
+
+		if (moved <= f->threshold)
+			out[found++] = hash;
+	}
+	return found;
+}
+
+static void check(struct filter f, const __u64 *pages, size_t n)
+{
+	/* As large as they are, so that the sanitizer sees a look beyond. */
+	__u64 *in = malloc(n * sizeof(*in)), *got = malloc(n * sizeof(*got));
+	__u64 *want = malloc(n * sizeof(*want));
+	size_t found = expected(&f, pages, n, want);
+
+	if (n)
+		memcpy(in, pages, n * sizeof(*in));
+	for (int isa = 0; isa <= (int)filter__best(); isa++) {
+		f.isa = isa;
+		assert_int_equal(filter__apply(&f, in, n, got), found);
+		if (found)
+			assert_memory_equal(got, want, found * sizeof(*got));
+	}
+	free(in);
+	free(got);
+	free(want);
+}
+
+static void test_isa(void **state)
+{
+	assert_in_range(filter__best(), FILTER_PORTABLE, FILTER_ISAS - 1);
+	for (int isa = 0; isa < FILTER_ISAS; isa++)
+		printf("code path %d: %s\n", isa,
+		       isa <= (int)filter__best() ? "tested" : "not on this CPU");
+}
+
+static void random_pages(struct random *r, __u64 *pages)
+{
+	for (int i = 0; i < REFS; i++)
+		pages[i] = random__one_in(r, 2) ? random__next(r) : random__below(r, 100);
+	pages[1] = 0;
+	pages[2] = ~0ULL;
+}
+
+static void test_all_lengths(void **state)
+{
+	static const __u64 thresholds[] = {0, 1, ~0ULL / 1000, ~0ULL / 3, ~0ULL / 2 + 1, ~0ULL};
+	struct random r = {random__seed()};
+	__u64 pages[REFS];
+
+	random_pages(&r, pages);
+	for (size_t n = 0; n < 70; n++)
+		for (size_t t = 0; t < sizeof(thresholds) / sizeof(thresholds[0]); t++)
+			check((struct filter){.key = random__next(&r), .threshold = thresholds[t]},
+			      pages + n % 8, n);
+}
+
+static void test_offsets(void **state)
+{
+	static const __u64 offsets[] = {0, 1, ~0ULL, 1ULL << 63, ~0ULL / 3};
+	struct random r = {random__seed()};
+	__u64 pages[REFS];
+
+	for (int i = 0; i < 200; i++) {
+		__u64 offset = i < 50 ? offsets[i % 5] : random__next(&r);
+		__u64 threshold = i % 7 ? random__next(&r) >> random__below(&r, 12) : ~0ULL;
+
+		random_pages(&r, pages);
+		check((struct filter){random__next(&r), offset, threshold, 0}, pages, REFS);
+	}
+}
+
+/* On both sides of the threshold, and where hash + offset wraps. */
+static void test_edges(void **state)
+{
+	struct random r = {random__seed()};
+	__u64 pages[REFS], out[REFS];
+
+	random_pages(&r, pages);
+	for (int i = 0; i < 500; i++) {
+		struct filter f = {.key = random__next(&r), .isa = filter__best()};
+		__u64 hash = pe_hash(pages[i] ^ f.key, 0);
+
+		f.threshold = hash;
+		check(f, pages, 16 + i);
+		assert_int_equal(filter__apply(&f, pages + i, 1, out), 1);
+		f.threshold = hash - 1;
+		assert_int_equal(filter__apply(&f, pages + i, 1, out), 0);
+		f.threshold = 0;
+		f.offset = -hash;
+		check(f, pages, 16 + i);
+		assert_int_equal(filter__apply(&f, pages + i, 1, out), 1);
+		f.offset = -hash - 1;
+		assert_int_equal(filter__apply(&f, pages + i, 1, out), 0);
+	}
+}
+
+/* The share of the pages is the rate, near 1 and far from it. */
+static void test_rate(void **state)
+{
+	static const double rates[] = {1, 0.9999, 0.999, 0.97, 0.75, 0.51, 0.5, 0.34, 0.1, 0.001};
+	struct random r = {random__seed_or(1)};
+	__u64 pages[REFS], out[REFS];
+	double n = 1000 * REFS;
+
+	for (size_t k = 0; k < sizeof(rates) / sizeof(rates[0]); k++) {
+		struct filter f = {.key = pe_hash(random__next(&r), 0),
+				   .threshold = sample__threshold(rates[k]),
+				   .isa = filter__best()};
+		double found = 0;
+
+		for (int i = 0; i < 1000; i++) {
+			for (int j = 0; j < REFS; j++)
+				pages[j] = i * REFS + j;
+			found += filter__apply(&f, pages, REFS, out);
+		}
+		assert_float_equal(found, n * rates[k],
+				   4 * sqrt(n * rates[k] * (1 - rates[k])) + 0.1);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_isa),	cmocka_unit_test(test_all_lengths),
+		cmocka_unit_test(test_offsets), cmocka_unit_test(test_edges),
+		cmocka_unit_test(test_rate),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
