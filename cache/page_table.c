@@ -25,7 +25,7 @@ static __u64 inverse(__u64 odd)
 
 __u64 page_table__hash(const struct page_table *t, __u64 key)
 {
-	return key * inverse(t->secret);
+	return key * t->inverse;
 }
 
 static __u32 index_of_home(const struct page_table *t, __u64 key)
@@ -102,6 +102,7 @@ int page_table__init(struct page_table *t, struct memory *m)
 	if (getrandom(&t->secret, sizeof(t->secret), GRND_NONBLOCK) != sizeof(t->secret))
 		t->secret = pe_hash((__u64)(unsigned long)t, 1);
 	t->secret |= 1;
+	t->inverse = inverse(t->secret);
 	return resize(t, m, FIRST_HOMES);
 }
 

@@ -40,9 +40,9 @@ _Static_assert(sizeof(struct page_cell) == 16, "four a cache line");
 
 struct page_table {
 	struct page_cell *cells;
-	__u64 secret;	   /* odd */
-	__u32 homes, room; /* cells that are a home, and all but the last PAGE_PROBES */
-	__u32 pages, full; /* in it, and when to grow */
+	__u64 secret, inverse; /* odd; modulo 2^64 */
+	__u32 homes, room;     /* cells that are a home, and all but the last PAGE_PROBES */
+	__u32 pages, full;     /* in it, and when to grow */
 	struct region region;
 };
 
