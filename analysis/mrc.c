@@ -113,14 +113,10 @@ void mrc__free(struct mrc *m)
 
 /* --- the bound --- */
 
-/* Follow fewer pages. */
+/* Follow fewer pages: at last no more than FALL - 1, however pages were chosen. */
 static void fall(struct mrc *m)
 {
-	__u64 lowest = sample__threshold(MIN_RATE);
-
 	m->threshold -= m->threshold / FALL;
-	if (m->threshold < lowest)
-		m->threshold = lowest;
 	look_at(m);
 	lru_stack__retain(m->stack, m->threshold);
 }
@@ -172,12 +168,6 @@ static int follow(struct mrc *m, size_t n)
 	return count(m, done) ?: (size_t)done < n ? -ENOMEM : 0;
 }
 
-static void hash_all(struct mrc *m, const __u64 *pages, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		m->hashes[i] = pe_hash(pages[i] ^ m->filter.key, 0);
-}
-
 /* Count the distinct pages, keep those that are followed. */
 static size_t sort_out(struct mrc *m, size_t n)
 {
@@ -196,12 +186,8 @@ static size_t sort_out(struct mrc *m, size_t n)
 
 static int access_chunk(struct mrc *m, const __u64 *pages, size_t n)
 {
-	size_t found = n;
+	size_t found = filter__apply(&m->filter, pages, n, m->hashes);
 
-	if (m->rate >= 1)
-		hash_all(m, pages, n);
-	else
-		found = filter__apply(&m->filter, pages, n, m->hashes);
 	if (m->distinct)
 		found = sort_out(m, found);
 	return found ? follow(m, found) : 0;
