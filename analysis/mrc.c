@@ -113,7 +113,7 @@ void mrc__free(struct mrc *m)
 
 /* --- the bound --- */
 
-/* Follow fewer pages: at last no more than FALL - 1, however pages were chosen. */
+/* Follow fewer pages: at last no more than FALL, however pages were chosen. */
 static void fall(struct mrc *m)
 {
 	m->threshold -= m->threshold / FALL;

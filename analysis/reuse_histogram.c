@@ -10,6 +10,8 @@
 
 /* Distances beyond are counted as this: a stack holds less than 2^32 pages. */
 #define MAX_DISTANCE ((1ULL << 32) - 1)
+/* The same when sampled, in pages: so rare are pages whose hash is as good as 0. */
+#define FAR 0x1p62
 /* Buckets a power of two, as a power of two. Sums of a bucket's width in 1024 are lost in the
  * noise of any sample; groups serve to tell the error only. */
 #define SAMPLED_BITS 9
@@ -111,7 +113,7 @@ static int add_both(struct log_histogram *all, struct log_histogram *group, __u6
 
 static __u64 in_pages(__u64 sampled, double rate)
 {
-	return (sampled + (1 - rate) / 2) / rate;
+	return fmin((sampled + (1 - rate) / 2) / rate, FAR);
 }
 
 static int sampled_cold(struct reuse_histogram *h, const struct reuse *r)
