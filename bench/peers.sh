@@ -14,12 +14,13 @@
 #                 BOUND_IAF; threads by OMP_NUM_THREADS
 #
 # SIZES is a file of sizes in pages, one a line; both write the columns of curve.csv to stdout, at these sizes.
-# ROUNDS runs for a speed, SEEDS samples for an error, EXACT= leaves out the exact engines.
+# ROUNDS runs for a speed (EXACT_ROUNDS for an exact one), SEEDS samples for an error.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
 build=${BUILD:-$PWD/build}
 rounds=${ROUNDS:-3}
+exact_rounds=${EXACT_ROUNDS:-1}
 seeds=${SEEDS:-5}
 
 # shellcheck source=bench/lib.sh
@@ -32,8 +33,8 @@ seeds=${SEEDS:-5}
 
 hvtrace()
 {
-	command=("$build/hvtrace" mrc --format u64 --csv - --sizes "$(sizes "$3")" --seed "$2" "${@:4}"
-		"$work/$1.u64")
+	command=("$build/hvtrace" mrc --format u64 --csv - --sizes "$(sizes "$3")" "${@:4}" "$work/$1.u64")
+	[ "$4" = --exact ] || command+=(--seed "$2")
 	translate="cat"
 }
 
@@ -125,14 +126,15 @@ errors()
 	echo "$(mean_of "$work/even.errors" 1) $(mean_of "$work/log.errors" 1)"
 }
 
-# row NAME SEEDS TITLE ENGINE PARAMETER...
+# row NAME SEEDS TITLE ENGINE PARAMETER...: no SEEDS: an exact engine.
 row()
 {
-	local best median even log
+	local best median even log runs=$rounds
 
+	[ "$2" -gt 0 ] || runs=$exact_rounds
 	"$4" "$1" 1 "$work/$1.even" "${@:5}"
-	if ! read -r best median < <(speed "$1" "$rounds" "${command[@]}") ||
-		! read -r even log < <(errors "$1" "$2" "${@:4}"); then
+	if ! read -r best median < <(speed "$1" "$runs" "${command[@]}") ||
+		! read -r even log < <(errors "$1" "$(($2 ? $2 : 1))" "${@:4}"); then
 		echo "| $3 | failed | | | |"
 		return
 	fi
@@ -149,20 +151,20 @@ has_mrc()
 
 exact_rows()
 {
-	! has_mrc || row "$1" 1 "hvtrace --exact" hvtrace --exact
-	row "$1" 1 "Olken tree of bench/" olken
+	! has_mrc || row "$1" 0 "hvtrace --exact" hvtrace --exact
+	row "$1" 0 "Olken tree of bench/" olken
 	if [ -n "${LIBCACHESIM-}" ]; then
-		row "$1" 1 "libCacheSim distUtil" libcachesim_exact
+		row "$1" 0 "libCacheSim distUtil" libcachesim_exact
 	fi
 	if [ -n "${ONLINE_MRC-}" ]; then
-		row "$1" 1 "online_mrc Olken" online_mrc olken 0
-		row "$1" 1 "online_mrc AET (a model)" online_mrc aet 0
+		row "$1" 0 "online_mrc Olken" online_mrc olken 0
+		row "$1" 0 "online_mrc AET (a model)" online_mrc aet 0
 	fi
 	for program in ${IAF:+IAF} ${IAF32:+IAF32}; do
-		row "$1" 1 "$program, offline, 1 thread" iaf "${!program}" IAF 1
-		row "$1" 1 "$program, offline, 2 threads" iaf "${!program}" IAF 2
-		row "$1" 1 "$program bounded, 1 thread" iaf "${!program}" BOUND_IAF 1
-		row "$1" 1 "$program bounded, 2 threads" iaf "${!program}" BOUND_IAF 2
+		row "$1" 0 "$program, offline, 1 thread" iaf "${!program}" IAF 1
+		row "$1" 0 "$program, offline, 2 threads" iaf "${!program}" IAF 2
+		row "$1" 0 "$program bounded, 1 thread" iaf "${!program}" BOUND_IAF 1
+		row "$1" 0 "$program bounded, 2 threads" iaf "${!program}" BOUND_IAF 2
 	done
 }
 
@@ -171,11 +173,10 @@ sampled_rows()
 	local rate way
 
 	if has_mrc; then
-		for way in "--shards 0.001" "--shards 0.01" "--shards-max 8192"; do
+		for way in "--shards 0.001" "--shards 0.001 --detail 10" "--shards 0.01" "--shards 0.01 --detail 1" \
+			"--shards-max 8192" "--shards-max 8192 --detail 1"; do
 			# shellcheck disable=SC2086 # words
 			row "$1" "$seeds" "hvtrace $way" hvtrace $way
-			# shellcheck disable=SC2086 # words
-			row "$1" "$seeds" "hvtrace $way --detail 1" hvtrace $way --detail 1
 		done
 	fi
 	if [ -n "${LIBCACHESIM-}" ]; then
@@ -199,7 +200,7 @@ tables()
 	printf '\n## %s\n\n%d references, %d pages.\n\n' "$2" "$(references "$1")" "$(cat "$work/$1.pages")"
 	echo '| engine | M refs/s | best | peak MiB | error, even sizes | error, log sizes |'
 	echo '|---|---:|---:|---:|---:|---:|'
-	[ -n "${EXACT-yes}" ] && exact_rows "$1"
+	exact_rows "$1"
 	sampled_rows "$1"
 }
 
@@ -208,7 +209,8 @@ for trace in "$@"; do
 	traces+=("$(realpath -e "$trace")") || die "no trace '$trace'"
 done
 echo "$(uname -sr), $(nproc) CPUs ($(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)), $(date +%F)," \
-	"load $(cut -d ' ' -f 1 /proc/loadavg) before; median of $rounds runs, errors of $seeds samples"
+	"load $(cut -d ' ' -f 1 /proc/loadavg) before; median of $rounds runs ($exact_rounds" \
+	"exact), errors of $seeds samples"
 cd "$work" || exit # peers leave files where they run
 ulimit -s unlimited # online_mrc recurses as deep as its tree, which for a loop is a list
 make_trace zipf-1m zipf 1000000 10000000 1
