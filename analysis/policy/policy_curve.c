@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../sample.h"
 #include "policy_sim.h"
 
 /* The normal distribution's, for 95 % two-sided. */
@@ -41,19 +42,35 @@ static void to_double(double *to, const __u64 *from)
 		to[g] = from[g];
 }
 
+/* All distinct pages, from those that were counted. */
+static void count_pages(struct policy_sim *s)
+{
+	double rate = sample__rate(s->filter.threshold), counted = distinct__estimate(&s->distinct);
+
+	if (s->rate >= 1 || !(counted > 0))
+		return;
+	s->pages = counted / rate;
+	s->pages_error = s->pages * hypot(sqrt((1 - rate) / counted), distinct__error());
+}
+
 static struct curve_point estimate(const struct policy_sim *s, __u64 size, const __u64 *misses)
 {
-	double m[ESTIMATE_GROUPS], a[ESTIMATE_GROUPS];
+	double m[ESTIMATE_GROUPS], a[ESTIMATE_GROUPS], p[ESTIMATE_GROUPS];
+	struct sample sample = {
+		.misses = m,
+		.accesses = a,
+		.pages = p,
+		.rate = s->rate,
+		.total_accesses = s->references,
+		.total_pages = s->pages,
+		.pages_error = s->pages_error,
+	};
 	struct estimate e;
 
 	to_double(m, misses);
 	to_double(a, s->accesses);
-	e = estimate__misses(&(struct sample){
-		.misses = m,
-		.accesses = a,
-		.rate = s->rate,
-		.total_accesses = s->references,
-	});
+	to_double(p, s->cold);
+	e = estimate__misses(&sample);
 	return (struct curve_point){
 		.size = size, .misses = e.misses, .accesses = s->references, .error = e.error};
 }
@@ -158,6 +175,7 @@ int policy_sim__curve(struct policy_sim *s, struct curve_point *out)
 	if (!err)
 		err = count_misses(s, counts);
 	if (!err) {
+		count_pages(s);
 		fill_points(s, counts, out);
 		err = add_shifts(s, out);
 	}

@@ -14,6 +14,9 @@
 #include "../sample.h"
 #include "policy_sim.h"
 
+/* Pages that are counted, for each one that is followed. */
+#define COUNT_FACTOR 8
+
 /* --- making one --- */
 
 static bool valid(const struct policy_opts *o)
@@ -52,10 +55,11 @@ static struct policy_sim *new_sim(const struct policy_opts *o)
 	if (!s)
 		return NULL;
 	s->ops = policy__ops(o->policy);
+	s->threshold = sample__threshold(o->rate > 0 ? o->rate : 1);
+	s->rate = sample__rate(s->threshold);
 	s->filter.key = pe_hash(o->seed, 0);
-	s->filter.threshold = sample__threshold(o->rate > 0 ? o->rate : 1);
+	s->filter.threshold = sample__threshold(fmin(COUNT_FACTOR * s->rate, 1));
 	s->filter.isa = filter__best();
-	s->rate = sample__rate(s->filter.threshold);
 	s->nr_sizes = o->nr_sizes;
 	s->sizes = calloc(s->nr_sizes, sizeof(*s->sizes));
 	s->open = policy_cache__new(s->ops);
@@ -220,6 +224,23 @@ static int add_all(struct policy_sim *s, size_t n)
 	return err;
 }
 
+/* The hashes of the references that are followed; pages are counted on the way. */
+static size_t sample(struct policy_sim *s, const __u64 *pages, size_t n)
+{
+	size_t counted = filter__apply(&s->filter, pages, n, s->hash), followed = 0;
+
+	if (s->rate >= 1)
+		return counted;
+	for (size_t i = 0; i < counted; i++) {
+		__u64 hash = s->hash[i];
+
+		distinct__add(&s->distinct, hash);
+		s->hash[followed] = hash;
+		followed += hash <= s->threshold;
+	}
+	return followed;
+}
+
 int policy_sim__access(struct policy_sim *s, const __u64 *pages, size_t n)
 {
 	int err = 0;
@@ -227,7 +248,7 @@ int policy_sim__access(struct policy_sim *s, const __u64 *pages, size_t n)
 	while (n && !err) {
 		size_t some = n < POLICY_BATCH ? n : POLICY_BATCH;
 
-		err = add_all(s, filter__apply(&s->filter, pages, some, s->hash));
+		err = add_all(s, sample(s, pages, some));
 		s->references += some;
 		pages += some;
 		n -= some;
