@@ -16,12 +16,16 @@
 
 /* Pages that are counted, for each one that is followed. */
 #define COUNT_FACTOR 8
+/* Below it numbers of pages would not fit into 64 bits. */
+#define MIN_RATE 0x1p-32
 
 /* --- making one --- */
 
 static bool valid(const struct policy_opts *o)
 {
-	if (!policy__ops(o->policy) || !o->nr_sizes || !(o->rate >= 0 && o->rate <= 1))
+	bool rate = !o->rate || (o->rate >= MIN_RATE && o->rate <= 1);
+
+	if (!rate || !policy__ops(o->policy) || !o->nr_sizes)
 		return false;
 	for (size_t i = 0; o->sizes && i < o->nr_sizes; i++)
 		if (o->sizes[i] < (i ? o->sizes[i - 1] : 1))

@@ -176,7 +176,7 @@ static void test_empty_sample(void **state)
 
 	trace_shape__fill(SHAPE_LOOP, &(struct random){1}, PAGES, trace, REFS);
 	for (int p = 0; p < POLICIES; p++) {
-		run(p, 1e-18, 1, sizes, curve); /* seed 0 has page 0 at hash 0 */
+		run(p, 0x1p-32, 1, sizes, curve); /* seed 0 has page 0 at hash 0 */
 		for (int i = 0; i < SIZES; i++)
 			assert_true(curve[i].error == 1);
 	}

@@ -260,9 +260,9 @@ static void test_bad_options(void **state)
 	refuse(bad);
 	bad.sizes = descending;
 	refuse(bad);
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 4; i++) {
 		bad = opts;
-		bad.rate = (double[]){-0.1, 1.1, __builtin_nan("")}[i];
+		bad.rate = (double[]){-0.1, 1.1, 0x1p-33, __builtin_nan("")}[i];
 		refuse(bad);
 	}
 	errno = 0;
