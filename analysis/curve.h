@@ -45,13 +45,15 @@ struct curve_scale {
 	double rate;	    /* share of the pages that is followed now */
 	double sampled;	    /* accesses of all pages since it is below 1; 0: nobody knows */
 	double stretch;	    /* pages followed for each that was to be expected; 1: nobody knows */
-	double certain;	    /* how much of that is known for sure (0 to 1) */
+	double certain;	    /* share of its variance that is known (0 to 1) */
 	double pages;	    /* distinct pages referenced so far; 0: nobody knows, */
 	double pages_error; /* else the standard error of that */
 };
 /* What the histogram holds. -ENOMEM: *s is as it was. */
 int curve_sums__take(struct curve_sums *s, const struct reuse_histogram *h,
 		     const struct curve_scale *scale);
+/* At the same sizes. */
+void curve_sums__copy(struct curve_sums *to, const struct curve_sums *from);
 /* *s += other * factor, at the same sizes. The rate is the lower one: the later. */
 void curve_sums__add(struct curve_sums *s, const struct curve_sums *other, double factor);
 /* out has room for s->n points. */

@@ -239,26 +239,30 @@ static struct curve_scale plain_scale(const struct mrc *m)
 
 /*
  * Double sampling (Cochran, Sampling Techniques, 12.1): the pages that are followed are more or
- * fewer than the rate's share of all, which are known better, for more of them were counted. What
- * the two numbers differ by is part the one's error, part the other's, as their variances are.
+ * fewer than the rate's share of all, which are known better, for more of them were counted. The
+ * ones are among the others: what the two numbers differ by has the difference of their variances,
+ * and that of counting.
  */
 static struct curve_scale known_scale(const struct mrc *m)
 {
+	double followed = lru_stack__pages(m->stack), share = sample__rate(m->count_threshold);
+	double counting = distinct__error() * distinct__error(), weight;
+	double counted, of_followed, of_counted, told;
 	struct curve_scale s = plain_scale(m);
-	double followed = lru_stack__pages(m->stack), counted, of_followed, of_counted;
 
-	if (!m->distinct || m->rate >= 1 || !(followed > 0))
+	if (!m->distinct || m->rate >= share || !(followed > 0))
 		return s;
 	counted = distinct__estimate(m->distinct);
-	if (!(counted > 0))
-		return s;
-	s.pages = counted / sample__rate(m->count_threshold);
 	of_followed = (1 - m->rate) / followed;
-	of_counted = (1 - sample__rate(m->count_threshold)) / counted +
-		     distinct__error() * distinct__error();
-	s.certain = of_followed / (of_followed + of_counted);
-	s.pages_error = s.pages * sqrt(of_counted);
-	s.stretch = 1 + s.certain * (followed / (s.pages * m->rate) - 1);
+	of_counted = (1 - share) / counted;
+	told = of_followed - of_counted;
+	if (!(told > 0))
+		return s;
+	weight = told / (told + counting);
+	s.pages = counted / share;
+	s.pages_error = s.pages * sqrt(of_counted + counting);
+	s.certain = weight * told / of_followed;
+	s.stretch = 1 + weight * (followed / (s.pages * m->rate) - 1);
 	return s;
 }
 
