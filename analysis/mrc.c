@@ -19,10 +19,9 @@
 /* At a bound, the rate falls so that one page in so many is dropped. */
 #define FALL 16
 #define MIN_PAGES 64
-/* Pages that are counted, for each one that is followed; at a bound, where the rate is to be seen,
- * one page in so many. */
+/* Pages that are counted, for each one that is followed. Where the rate is to fall from 1 all are,
+ * which costs no more than to choose among them. */
 #define COUNT_FACTOR 8
-#define COUNT_SHARE 16
 /* Below it numbers of pages and references would not fit into 64 bits. */
 #define MIN_RATE 0x1p-32
 
@@ -61,8 +60,7 @@ static int set_up(struct mrc *m, const struct mrc_opts *o)
 	m->filter.key = pe_hash(o->seed, 0);
 	m->filter.isa = filter__best();
 	m->threshold = sample__threshold(o->rate);
-	m->count_threshold = sample__threshold(o->max_pages ? 1.0 / COUNT_SHARE
-							    : fmin(COUNT_FACTOR * o->rate, 1));
+	m->count_threshold = sample__threshold(fmin(COUNT_FACTOR * o->rate, 1));
 	look_at(m);
 	m->max_pages = o->max_pages;
 	m->stack = lru_stack__new(&m->memory);
