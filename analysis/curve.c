@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "curve.h"
 #include "reuse_histogram.h"
@@ -100,8 +101,22 @@ out:
 	return err;
 }
 
+void curve_sums__copy(struct curve_sums *to, const struct curve_sums *from)
+{
+	memcpy(to, from, sizeof(*to) + from->n * sizeof(from->at[0]));
+}
+
+/* Small sizes are told of by a sample of pages at first, by one of references when that says more:
+ * between the two kinds of sums there is no difference to speak of. */
+static bool of_two_kinds(const struct curve_sum *s, const struct curve_sum *o)
+{
+	return s->by_time != o->by_time && s->stands_for > 0 && o->stands_for > 0;
+}
+
 static void add(struct curve_sum *s, const struct curve_sum *o, double factor)
 {
+	if (of_two_kinds(s, o))
+		s->unseen += 2 * fabs(factor) * o->stands_for;
 	s->accesses += factor * o->accesses;
 	s->misses += factor * o->misses;
 	s->stands_for += factor * o->stands_for;
@@ -173,8 +188,12 @@ static void add_estimate(const struct curve_sum *s, struct curve_point *p)
 	double stands_for = s->drawn_from > 0 ? s->stands_for : drawn_from, share;
 	struct estimate e = estimate(s);
 
-	if (!(drawn_from > 0))
+	if (!(drawn_from > 0)) {
+		/* Nothing was looked at of what it stands for. */
+		p->accesses += s->stands_for;
+		p->error = s->stands_for > 0;
 		return;
+	}
 	p->accesses += stands_for;
 	p->misses += e.misses * stands_for / drawn_from;
 	share = stands_for / p->accesses;

@@ -7,8 +7,8 @@
 #include "curve_window.h"
 #include "mrc.h"
 
-/* From the one before the window's begin up to the present. */
-#define SNAPSHOTS (CURVE_WINDOW_STEPS + 2)
+/* From the one at or before the window's begin up to the present. */
+#define SNAPSHOTS (CURVE_WINDOW_STEPS + 1)
 
 struct snapshot {
 	__u64 time; /* nothing was added since, up to the next one's time */
@@ -50,8 +50,8 @@ struct curve_window *curve_window__new(const struct curve_window_opts *opts)
 		return NULL;
 	w->window = o.window;
 	w->half_life = o.half_life;
-	w->step = (o.window + o.half_life) / CURVE_WINDOW_STEPS;
-	w->step += !w->step;
+	/* Rounded up: the snapshots have to reach back to the window's begin. */
+	w->step = (o.window + o.half_life - 1) / CURVE_WINDOW_STEPS + 1;
 	w->start = w->faded_at = o.start;
 	w->due = o.start + w->step;
 	if (make_sums(w, o.sizes, o.nr_sizes)) {
@@ -84,11 +84,6 @@ struct curve_sums *curve_window__present(struct curve_window *w)
 	return w->present;
 }
 
-static void copy(struct curve_sums *to, const struct curve_sums *from)
-{
-	memcpy(to, from, sizeof(*to) + from->n * sizeof(from->at[0]));
-}
-
 /* --- a window --- */
 
 static int snapshot(struct curve_window *w, __u64 time)
@@ -100,7 +95,7 @@ static int snapshot(struct curve_window *w, __u64 time)
 		s->sums = malloc(bytes);
 	if (!s->sums)
 		return -ENOMEM;
-	copy(s->sums, w->present);
+	curve_sums__copy(s->sums, w->present);
 	s->time = time;
 	w->next = (w->next + 1) % SNAPSHOTS;
 	if (w->nr < SNAPSHOTS)
@@ -108,13 +103,14 @@ static int snapshot(struct curve_window *w, __u64 time)
 	return 0;
 }
 
-/* The last one at or before a time; NULL: before the first, where all sums are zero. */
+/* The last one at or before a time; NULL: before the first, where all sums are zero. The oldest
+ * of a full ring is a whole window before the newest. */
 static const struct curve_sums *as_of(const struct curve_window *w, __u64 time)
 {
 	for (unsigned int back = 1; back <= w->nr; back++) {
 		const struct snapshot *s = &w->ring[(w->next + SNAPSHOTS - back) % SNAPSHOTS];
 
-		if (s->time <= time || (back == w->nr && w->nr == SNAPSHOTS))
+		if (s->time <= time)
 			return s->sums;
 	}
 	return NULL;
@@ -132,7 +128,7 @@ static void fade_step(struct curve_window *w, __u64 now)
 	curve_sums__add(w->faded, w->faded, fade(w, now) - 1);
 	curve_sums__add(w->faded, w->present, 1);
 	curve_sums__add(w->faded, w->before, -1);
-	copy(w->before, w->present);
+	curve_sums__copy(w->before, w->present);
 	w->faded_at = now;
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,10 +32,9 @@ static int take_curve(struct space_report *r, const struct engine *e, __u16 vm,
 	}
 	r->curve = calloc(n ? n : 1, sizeof(*r->curve));
 	if (!r->curve)
-		return -1;
+		return -ENOMEM;
 	r->nr_points = n;
-	engine__curve(e, vm, space, sizes, n, r->curve);
-	return 0;
+	return engine__curve(e, vm, space, sizes, n, r->curve);
 }
 
 static int take_space(struct space_report *r, const struct engine *e, __u16 vm,
@@ -71,6 +71,21 @@ struct vm_report *vm_report__new(const struct engine *e, __u16 vm, const char *n
 fail:
 	vm_report__free(r);
 	return NULL;
+}
+
+int space_report__tell_past(struct space_report *r, const struct past *past,
+			    const struct curve_point *points, size_t n)
+{
+	struct curve_point *curve = calloc(n + 1, sizeof(*curve));
+
+	if (!curve)
+		return -ENOMEM;
+	memcpy(curve, points, n * sizeof(*curve));
+	free(r->curve);
+	r->curve = curve;
+	r->nr_points = n;
+	r->past = *past;
+	return 0;
 }
 
 void vm_report__free(struct vm_report *r)

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "engine.h"
+#include "span.h"
 
 /* Log2 buckets as bcc has them: bucket 0 holds 0 and 1, bucket b holds 2^b to 2^(b+1) - 1. */
 #define REPORT_BUCKETS 64
@@ -24,6 +25,7 @@ struct space_report {
 	__u64 reuse[REPORT_BUCKETS]; /* refaults by reuse distance in pages, estimates */
 	struct curve_point *curve;   /* ascending sizes */
 	size_t nr_points;
+	struct past past; /* which part of it the curve is of; all else is of all */
 };
 
 struct vm_report {
@@ -47,6 +49,9 @@ struct vm_report *vm_report__of_trace(const struct mrc *m, const char *name, con
 /* A curve that is known already, and nothing else; points are copied. */
 struct vm_report *vm_report__of_curve(const char *name, enum page_space space, const char *order,
 				      const struct curve_point *points, size_t n);
+/* Have the curve of a part of the past instead; points are copied. -ENOMEM: nothing changed. */
+int space_report__tell_past(struct space_report *r, const struct past *past,
+			    const struct curve_point *points, size_t n);
 void vm_report__free(struct vm_report *r); /* NULL is fine */
 
 /* "disk" or "mem". */

@@ -201,3 +201,18 @@ size_t size__spaced(__u64 max, size_t n, bool log, __u64 *out)
 		out[n - 1] = max;
 	return sort_unique(out, n);
 }
+
+size_t size__grid(unsigned int parts, unsigned int octaves, __u64 *out)
+{
+	size_t n = 0;
+
+	out[n++] = 0;
+	for (unsigned int octave = 0; octave < octaves; octave++) {
+		__u64 low = 1ULL << octave, step = low > parts ? low / parts : 1;
+
+		for (__u64 x = low; x < 2 * low; x += step)
+			out[n++] = x;
+	}
+	out[n++] = 1ULL << octaves;
+	return n;
+}

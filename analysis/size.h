@@ -35,4 +35,9 @@ size_t size__defaults(__u64 max, __u64 *out, size_t room);
  * logarithmic scale from 1 page. out has room for n; returns how many there are. */
 size_t size__spaced(__u64 max, size_t n, bool log, __u64 *out);
 
+/* 0, and all powers of two up to 2^octaves with parts - 1 (parts: a power of two) sizes between
+ * each and the next, as far as there are so many: ascending. out has room for 2 + parts * octaves;
+ * returns how many there are. */
+size_t size__grid(unsigned int parts, unsigned int octaves, __u64 *out);
+
 #endif
