@@ -183,14 +183,19 @@ static void put_point(FILE *out, const struct vm_report *r, enum page_space spac
 	fprintf(out, ",%.6g,%.6g\n", curve_point__ratio(p), p->error);
 }
 
-int export__curve_csv(FILE *out, struct vm_report *const *reports, size_t n)
+int export__curve_rows(FILE *out, struct vm_report *const *reports, size_t n)
 {
-	fputs("vm,space,order,size_pages,size_bytes,misses,accesses,miss_ratio,error\n", out);
 	for (size_t i = 0; i < n; i++)
 		for (int s = 0; s < PAGE_SPACES; s++)
 			for (size_t p = 0; p < reports[i]->space[s].nr_points; p++)
 				put_point(out, reports[i], s, &reports[i]->space[s].curve[p]);
 	return finish(out);
+}
+
+int export__curve_csv(FILE *out, struct vm_report *const *reports, size_t n)
+{
+	fputs("vm,space,order,size_pages,size_bytes,misses,accesses,miss_ratio,error\n", out);
+	return export__curve_rows(out, reports, n);
 }
 
 /* --- gnuplot --- */
@@ -324,7 +329,9 @@ static void put_json_curve(FILE *out, const struct vm_report *r, enum page_space
 	const struct space_report *s = &r->space[space];
 
 	put_json_head(out, "curve", r);
-	fprintf(out, ",\"space\":\"%s\",\"order\":\"%s\",", page_space__name(space), s->order);
+	fprintf(out, ",\"space\":\"%s\",\"order\":\"%s\"", page_space__name(space), s->order);
+	past__json(out, &s->past);
+	fputc(',', out);
 	export__json_points(out, s->curve, s->nr_points);
 	fputs("}\n", out);
 }

@@ -44,6 +44,8 @@ int export__events_csv(FILE *out, struct vm_report *const *reports, size_t n);
 int export__reuse_csv(FILE *out, struct vm_report *const *reports, size_t n);
 int export__latency_csv(FILE *out, struct vm_report *const *reports, size_t n);
 int export__curve_csv(FILE *out, struct vm_report *const *reports, size_t n);
+/* The curves without the heading. */
+int export__curve_rows(FILE *out, struct vm_report *const *reports, size_t n);
 int export__gnuplot(FILE *out, struct vm_report *const *reports, size_t n);
 
 /*
@@ -52,7 +54,8 @@ int export__gnuplot(FILE *out, struct vm_report *const *reports, size_t n);
  *   {"type":"reuse","vm":..,"space":..,"cold":N,"unseen":N,"buckets":[[low,high,count],...]}
  *   {"type":"latency","vm":..,"op":..,"buckets":[[low_ns,high_ns,count],...]}
  *   {"type":"curve","vm":..,"space":..,"order":..,"columns":["size_pages","misses","accesses",
- *    "miss_ratio","error"],"points":[[..],...]}
+ *    "miss_ratio","error"],"points":[[..],...]}; of a part of the past also "window_s",
+ *    "half_life_s" or the like: see past__json()
  */
 int export__json(FILE *out, const struct vm_report *report);
 /* ..."columns" and "points" of a curve alone, to go into an object of any type. */

@@ -121,6 +121,16 @@ int recent__curve(struct recent *r, struct moment now, struct curve_point *out)
 	return -EINVAL;
 }
 
+/* Differences of estimates are rounded. */
+size_t recent__until_flat(const struct curve_point *curve, size_t n)
+{
+	double end = curve[n - 1].misses + 1e-9 * curve[n - 1].accesses;
+
+	while (n > 1 && curve[n - 2].misses <= end)
+		n--;
+	return n;
+}
+
 /* --- intervals --- */
 
 /* Since the start. */

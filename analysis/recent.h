@@ -51,4 +51,8 @@ int recent__end(struct recent *r, struct moment now);
 /* The curve of the past as of now: out has room for as many points as there are sizes. -ENOMEM. */
 int recent__curve(struct recent *r, struct moment now, struct curve_point *out);
 
+/* How many of a curve's points (n, at least 1) there are up to where it is flat, that one included.
+ */
+size_t recent__until_flat(const struct curve_point *curve, size_t n);
+
 #endif

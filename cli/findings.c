@@ -117,6 +117,7 @@ static void json_head(FILE *out, const char *type, const char *vm, enum page_spa
 	fprintf(out, "{\"type\":\"%s\",\"vm\":", type);
 	export__json_string(out, vm);
 	fprintf(out, ",\"space\":\"%s\",\"order\":\"%s\"", page_space__name(space), s->order);
+	past__json(out, &s->past);
 }
 
 static void json_size(FILE *out, const char *name, __u64 size)

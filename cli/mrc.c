@@ -37,7 +37,7 @@ static int check_readable(const struct mrc_sources *s)
 /* One that cannot be read leaves the others to be told; a wrong option concerns all. */
 static int read_all(struct mrc_sources *s, const struct mrc_options *o)
 {
-	int status = check_readable(s), err;
+	int status = check_readable(s) ?: mrc_every__init(&s->every, o), err;
 
 	if (status)
 		return status;

@@ -89,7 +89,10 @@ int mrc_sources__write_csv(const struct mrc_sources *s, const struct mrc_options
 	struct table t = {0};
 	int err = make_table(&t, s, o);
 
-	if (!err)
+	/* Behind the intervals. */
+	if (!err && s->every.csv)
+		err = export__curve_rows(s->every.csv, t.reports, t.n);
+	else if (!err)
 		err = write_table(&t, o->csv);
 	free_table(&t);
 	return err ? cli__failed("cannot write '%s': %s", o->csv, strerror(-err)) : CLI_DONE;

@@ -26,6 +26,9 @@ enum {
 	OPT_SIZES,
 	OPT_POINTS,
 	OPT_WSS,
+	OPT_WINDOW,
+	OPT_HALF_LIFE,
+	OPT_EVERY,
 	OPT_SKIP_BAD,
 	OPT_CSV,
 	OPT_JSON,
@@ -45,6 +48,9 @@ static const struct option long_options[] = {
 	{"sizes", required_argument, NULL, OPT_SIZES},
 	{"points", required_argument, NULL, OPT_POINTS},
 	{"wss", required_argument, NULL, OPT_WSS},
+	{"window", required_argument, NULL, OPT_WINDOW},
+	{"half-life", required_argument, NULL, OPT_HALF_LIFE},
+	{"every", required_argument, NULL, OPT_EVERY},
 	{"skip-bad", no_argument, NULL, OPT_SKIP_BAD},
 	{"csv", required_argument, NULL, OPT_CSV},
 	{"json", no_argument, NULL, OPT_JSON},
@@ -74,6 +80,9 @@ static const char help[] =
 	"      --points N      ... or at N sizes up to the curve's end: 100 or 100log (on a\n"
 	"                      logarithmic scale from 1 page), 100lin (evenly from 0)\n"
 	"      --wss R,...     memory for these miss ratios (default: 0.01,0.05)\n"
+	"      --window T      the curve of the last 10s, 5m, 2h, 1d or 1000000r (references)\n"
+	"      --half-life T   ... or of all, accesses T ago counting half\n"
+	"      --every T       a curve per interval as well, told as it ends\n"
 	"      --skip-bad      count malformed records of a trace and go on\n"
 	"      --csv FILE      write the curves to FILE ('-': standard output and nothing else)\n"
 	"      --json          one JSON object a line instead of tables and charts\n"
@@ -86,6 +95,7 @@ static const char help[] =
 	"Examples:\n"
 	"  hvtrace mrc vm.hvt\n"
 	"  hvtrace mrc --sizes 256MiB,512MiB,1GiB --csv curve.csv vm.hvt\n"
+	"  hvtrace mrc --every 1h --window 1d msr.csv.gz\n"
 	"  hvtrace mrc --shards 1% --detail 1 --policy all msr.csv.gz\n"
 	"  hvtrace mrc --dump vm.hvt | grep evict | head\n";
 
@@ -203,6 +213,15 @@ static int take_wss(struct mrc_options *o, const char *arg)
 	return 0;
 }
 
+static int take_span(const char *option, const char *arg, struct span *out)
+{
+	if (span__parse(arg, out))
+		return cli__usage("%s '%s' is neither a time such as 500ms, 10s, 5m, 2h or 1d nor "
+				  "a number of references such as 1000000r",
+				  option, arg);
+	return 0;
+}
+
 static int take_rate(struct mrc_options *o, const char *arg)
 {
 	if (!cli__parse_share(arg, &o->rate))
@@ -266,6 +285,12 @@ static int take_value(struct mrc_options *o, int opt, const char *arg, char **ar
 		return take_points(o, arg);
 	case OPT_WSS:
 		return take_wss(o, arg);
+	case OPT_WINDOW:
+		return take_span("--window", arg, &o->past.window);
+	case OPT_HALF_LIFE:
+		return take_span("--half-life", arg, &o->past.half_life);
+	case OPT_EVERY:
+		return take_span("--every", arg, &o->every);
 	case OPT_MAX_PAGES:
 		return take_max_pages(o, arg);
 	case OPT_CSV:
@@ -339,16 +364,36 @@ static int check_policies(const struct mrc_options *o)
 	return 0;
 }
 
+static int check_past(const struct mrc_options *o)
+{
+	bool limited = past__limited(&o->past);
+
+	if (o->past.window.n && o->past.half_life.n)
+		return cli__usage("--window and --half-life exclude each other");
+	if (limited && o->every.n && o->every.refs != past__span(&o->past)->refs)
+		return cli__usage("--every and --%s have to be both times or both references",
+				  o->past.window.n ? "window" : "half-life");
+	if (limited && o->nr_policies)
+		return cli__usage("--policy simulates the whole trace; do without --window and "
+				  "--half-life");
+	if ((limited || o->every.n) && o->points)
+		return cli__usage("--points needs the curve's end, which moves with time; use "
+				  "--sizes");
+	return 0;
+}
+
 static int check(const struct mrc_options *o)
 {
 	if (o->sizes && o->points)
 		return cli__usage("--sizes and --points exclude each other");
-	if (o->dump && (o->json || o->csv || o->nr_policies))
+	if (o->dump && (o->json || o->csv || o->nr_policies || mrc_options__in_time(o)))
 		return cli__usage("--dump prints events and nothing else; do without %s",
-				  o->json  ? "--json"
-				  : o->csv ? "--csv"
-					   : "--policy");
-	return check_paths(o) ?: check_sampling(o) ?: check_policies(o);
+				  o->json	   ? "--json"
+				  : o->csv	   ? "--csv"
+				  : o->nr_policies ? "--policy"
+				  : o->every.n	   ? "--every"
+						   : "--window and --half-life");
+	return check_paths(o) ?: check_sampling(o) ?: check_policies(o) ?: check_past(o);
 }
 
 int mrc_options__fit_recording(const struct mrc_options *o, const char *path)
@@ -376,6 +421,19 @@ int mrc_options__fit_trace(const struct mrc_options *o, const char *path, const 
 	if (o->dump)
 		return cli__usage("--dump is for recordings, '%s' is %s", path, format);
 	return 0;
+}
+
+int mrc_options__fit_untimed(const struct mrc_options *o, const char *path, const char *format)
+{
+	const struct span *s = past__limited(&o->past) ? past__span(&o->past) : &o->every;
+
+	if (!s->n || s->refs)
+		return 0;
+	return cli__usage("'%s' has no times (%s); give --%s as references, such as 1000000r", path,
+			  format,
+			  o->past.window.n	? "window"
+			  : o->past.half_life.n ? "half-life"
+						: "every");
 }
 
 /* --- the whole --- */
@@ -407,6 +465,16 @@ void mrc_options__free(struct mrc_options *o)
 bool mrc_options__sampled(const struct mrc_options *o)
 {
 	return (o->rate > 0 && o->rate < 1) || o->max_sampled;
+}
+
+bool mrc_options__in_time(const struct mrc_options *o)
+{
+	return past__limited(&o->past) || o->every.n;
+}
+
+struct wss_list mrc_options__wss(const struct mrc_options *o)
+{
+	return o->wss ? (struct wss_list){o->wss, o->nr_wss} : wss_defaults;
 }
 
 bool mrc_options__has_sizes(const struct mrc_options *o)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The curves of the VMs in a recording. */
+#define _GNU_SOURCE /* asprintf */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,8 @@
 #include "cli.h"
 #include "mrc_result.h"
 #include "progress.h"
+#include "sampling.h"
+#include "vm_recent.h"
 
 /* Lines of the table of sizes when none are asked for. */
 #define TABLE_SIZES 12
@@ -30,6 +33,7 @@ struct reading {
 	struct mrc_source *source;
 	struct trace *trace;
 	struct engine *engine;
+	struct vm_recent *recent; /* NULL: all of it, no intervals */
 	struct progress progress;
 	bool policies_off; /* pages are missing: no policy can be simulated */
 	struct slot slots[PE_MAX_VMS];
@@ -38,6 +42,72 @@ struct reading {
 static bool by_access(const struct reading *r)
 {
 	return r->o->order == ORDER_ACCESS;
+}
+
+/* --- intervals --- */
+
+static const char *order_of(const struct reading *r, __u16 vm, enum page_space space)
+{
+	return by_access(r) ? "access" : engine__order(r->engine, vm, space);
+}
+
+/* What to call a VM before all are known: a name that another VM has now gets the pid to it, and
+ * the trace's name if there are several. */
+static char *name_now(const struct reading *r, __u16 id)
+{
+	const struct slot *slot = &r->slots[id];
+	bool alone = true;
+	char pid[16] = "", *name;
+	int n;
+
+	for (int k = 0; k < PE_MAX_VMS && slot->known; k++)
+		alone &= k == id || !r->slots[k].known ||
+			 strcmp(r->slots[k].vm.name, slot->vm.name) != 0;
+	if (!alone)
+		snprintf(pid, sizeof(pid), ":%u", slot->vm.pid);
+	if (slot->known)
+		n = asprintf(&name, "%s%s%s%s", slot->vm.name, pid, r->source->alone ? "" : "@",
+			     r->source->alone ? "" : r->source->name);
+	else
+		n = asprintf(&name, "vm-%u", id);
+	return n < 0 ? NULL : name;
+}
+
+static int on_interval(void *ctx, __u16 vm, enum page_space space, const struct interval *i)
+{
+	struct reading *r = ctx;
+	char *name = name_now(r, vm);
+	const struct mrc_every_of of = {
+		.trace = r->source->name,
+		.vm = name,
+		.space = space,
+		.order = order_of(r, vm, space),
+	};
+	int err = -ENOMEM;
+
+	progress__end(&r->progress);
+	if (name)
+		err = mrc_every__tell(r->source->every, &of, i);
+	free(name);
+	return err;
+}
+
+static int apply_events(void *ctx, const struct page_event *events, size_t n);
+
+static int make_recent(struct reading *r)
+{
+	const struct vm_recent_opts opts = {
+		.past = r->o->past,
+		.every = r->o->every,
+		.sizes = r->source->every->sizes.v,
+		.nr_sizes = r->source->every->sizes.n,
+		.apply = apply_events,
+		.interval = on_interval,
+		.ctx = r,
+	};
+
+	r->recent = vm_recent__new(&opts, r->engine);
+	return r->recent ? 0 : -ENOMEM;
 }
 
 /* --- events --- */
@@ -51,19 +121,25 @@ static int make_engine(struct reading *r)
 	};
 
 	r->engine = engine__new(&opts);
-	return r->engine ? 0 : -errno;
+	if (!r->engine)
+		return -errno;
+	return mrc_options__in_time(r->o) ? make_recent(r) : 0;
 }
 
 static int on_threshold(void *ctx, __u64 threshold)
 {
 	struct reading *r = ctx;
+	int err;
 
 	r->source->threshold = threshold;
 	if (threshold != PE_SAMPLE_ALL && r->o->nr_policies) {
 		r->policies_off = true;
 		return -ECANCELED;
 	}
-	return r->engine ? engine__set_threshold(r->engine, threshold) : make_engine(r);
+	err = r->engine ? engine__set_threshold(r->engine, threshold) : make_engine(r);
+	if (r->recent)
+		vm_recent__set_weight(r->recent, sampling__one_in(threshold));
+	return err;
 }
 
 static void dump_event(const struct page_event *e)
@@ -126,6 +202,13 @@ static int apply_as_accesses(struct reading *r, const struct page_event *events,
 	return err;
 }
 
+static int apply_events(void *ctx, const struct page_event *events, size_t n)
+{
+	struct reading *r = ctx;
+
+	return by_access(r) ? apply_as_accesses(r, events, n) : engine__apply(r->engine, events, n);
+}
+
 static int feed_policies(struct reading *r, const struct page_event *e)
 {
 	struct policy_set **set = &r->slots[e->vm].policies[e->space];
@@ -151,8 +234,8 @@ static int on_events(void *ctx, const struct page_event *events, size_t n)
 	if (r->o->dump)
 		return dump(events, n);
 	if (!err)
-		err = by_access(r) ? apply_as_accesses(r, events, n)
-				   : engine__apply(r->engine, events, n);
+		err = r->recent ? vm_recent__apply(r->recent, events, n)
+				: apply_events(r, events, n);
 	progress__show(&r->progress, trace__bytes_done(r->trace), trace__bytes_total(r->trace),
 		       r->source->events);
 	return err;
@@ -183,6 +266,29 @@ static int take_policies(struct slot *slot, struct mrc_result *result)
 	return 0;
 }
 
+/* Instead of the whole recording's curve, that of the past. */
+static int tell_past(const struct reading *r, struct mrc_result *result)
+{
+	size_t n = r->source->every->sizes.n;
+	struct curve_point *curve = calloc(n, sizeof(*curve));
+	int err = curve ? 0 : -ENOMEM;
+
+	for (int space = 0; space < PAGE_SPACES && !err; space++) {
+		if (!result->report->space[space].seen)
+			continue;
+		err = vm_recent__curve(r->recent, result->vm.id, space, 0, curve);
+		if (!err)
+			err = mrc_past__tell(r->o, curve, n, false, &result->report->space[space])
+				      ?: mrc_past__tell(r->o, curve, n, true,
+							&result->at->space[space]);
+		/* It has had no fill. */
+		if (err == -ENOENT)
+			err = 0;
+	}
+	free(curve);
+	return err;
+}
+
 static int add_result(struct reading *r, struct slot *slot, const struct vm_counters *c)
 {
 	const struct recording_vm *vm = &slot->vm;
@@ -203,7 +309,10 @@ static int add_result(struct reading *r, struct slot *slot, const struct vm_coun
 		mend_order(result->report);
 		mend_order(result->at);
 	}
-	return result->report && result->at ? take_policies(slot, result) : -ENOMEM;
+	if (!result->report || !result->at)
+		return -ENOMEM;
+	return (past__limited(&r->o->past) ? tell_past(r, result) : 0)
+		       ?: take_policies(slot, result);
 }
 
 static void empty_slot(struct slot *slot)
@@ -223,8 +332,12 @@ static int end_slot(struct reading *r, __u16 id, const struct vm_counters *c)
 		slot->vm = (struct recording_vm){.id = id};
 		snprintf(slot->vm.name, sizeof(slot->vm.name), "vm-%u", id);
 	}
-	if (!r->o->dump && r->engine)
+	if (r->recent)
+		err = vm_recent__end(r->recent, id);
+	if (!err && !r->o->dump && r->engine)
 		err = add_result(r, slot, c);
+	if (r->recent)
+		vm_recent__forget(r->recent, id);
 	if (r->engine)
 		engine__forget(r->engine, id);
 	empty_slot(slot);
@@ -322,12 +435,13 @@ static int read_events(struct reading *r, struct recording_fault *fault)
 static int read_recording(struct reading *r)
 {
 	struct recording_fault fault = {0};
-	int err = read_events(r, &fault);
+	int err = read_events(r, &fault), rest;
 
 	if (err && (!fault.reason[0] || err == -EINVAL))
 		return fatal(r, err, &fault);
-	if (end_rest(r))
-		return cli__failed("out of memory");
+	rest = end_rest(r);
+	if (rest)
+		return rest == -ECANCELED ? CLI_FAILED : cli__failed("out of memory");
 	r->source->done = r->engine;
 	if (!err)
 		return CLI_DONE;
@@ -353,6 +467,7 @@ int mrc_recording__read(struct mrc_source *s, const struct mrc_options *o, struc
 		status = read_recording(r);
 	for (int id = 0; id < PE_MAX_VMS; id++)
 		empty_slot(&r->slots[id]);
+	vm_recent__free(r->recent);
 	engine__free(r->engine);
 	free(r);
 	return status;

@@ -51,8 +51,11 @@ bool mrc_sources__init(struct mrc_sources *s, const struct mrc_options *o)
 	if (!s->v)
 		return false;
 	s->n = o->nr_paths;
-	for (size_t i = 0; i < s->n; i++)
+	for (size_t i = 0; i < s->n; i++) {
 		s->v[i].path = o->paths[i];
+		s->v[i].every = &s->every;
+		s->v[i].alone = s->n == 1;
+	}
 	return tell_apart(s);
 }
 
@@ -74,6 +77,7 @@ void mrc_sources__free(struct mrc_sources *s)
 		free(s->v[i].name);
 	}
 	free(s->v);
+	mrc_every__free(&s->every);
 }
 
 struct mrc_result *mrc_source__add(struct mrc_source *s)

@@ -5,15 +5,17 @@
 
 #include "../analysis/report.h"
 #include "../loader/recording.h"
+#include "mrc_every.h"
 #include "mrc_options.h"
 #include "policy_set.h"
 
 /* Of a foreign trace. */
 struct trace_facts {
 	bool timed;
-	__u64 span;	/* ns, when timed */
-	__u64 bad;	/* records skipped */
-	double seconds; /* that reading it took */
+	__u64 span;	       /* ns, when timed */
+	__u64 bad;	       /* records skipped */
+	double seconds;	       /* that reading it took */
+	double distinct_error; /* of counts.cold: pages told apart */
 	struct mrc_counts counts;
 };
 
@@ -38,11 +40,14 @@ struct mrc_source {
 	struct recording_loss loss;
 	struct mrc_result *results;
 	size_t nr;
+	struct mrc_every *every; /* the same for all */
+	bool alone;		 /* there is no other */
 };
 
 struct mrc_sources {
 	struct mrc_source *v;
 	size_t n;
+	struct mrc_every every;
 };
 
 /* One for each path, with its name; false: out of memory. */

@@ -11,11 +11,6 @@
 #include "summary.h"
 #include "table.h"
 
-static struct wss_list wss_of(const struct mrc_options *o)
-{
-	return o->wss ? (struct wss_list){o->wss, o->nr_wss} : wss_defaults;
-}
-
 static struct summary_vm vm_of(const struct mrc_result *r, const struct wss_list *wss)
 {
 	return (struct summary_vm){
@@ -24,14 +19,6 @@ static struct summary_vm vm_of(const struct mrc_result *r, const struct wss_list
 		.mem_pages = r->vm.mem_pages,
 		.wss = wss,
 	};
-}
-
-/* Pages told apart, and how sure that is: the curve's end has all of them, and only them, miss. */
-static double distinct_error(const struct mrc_result *r)
-{
-	const struct space_report *s = &r->fine->space[SPACE_DISK];
-
-	return s->nr_points ? s->curve[s->nr_points - 1].error * r->trace.counts.accesses : 0;
 }
 
 /* --- JSON --- */
@@ -66,7 +53,8 @@ static void json_facts(const struct mrc_source *s, const struct mrc_result *r)
 	export__json_string(stdout, s->path);
 	printf(",\"format\":\"%s\",\"references\":%llu,\"distinct_pages\":%.0f"
 	       ",\"distinct_error\":%.0f,\"samples\":%llu,\"tracked_pages\":%llu,\"rate\":%.9g",
-	       s->format, c->accesses, c->cold, distinct_error(r), c->samples, c->tracked, c->rate);
+	       s->format, c->accesses, c->cold, r->trace.distinct_error, c->samples, c->tracked,
+	       c->rate);
 	printf(",\"seconds\":%.3f,\"refs_per_s\":%.0f,\"engine_bytes\":%zu,\"bad_records\":%llu",
 	       t->seconds, t->seconds > 0 ? c->accesses / t->seconds : 0, c->bytes, t->bad);
 	if (t->timed)
@@ -81,7 +69,9 @@ static void json_curve(const struct vm_report *r)
 
 	fputs("{\"type\":\"curve\",\"vm\":", stdout);
 	export__json_string(stdout, r->name);
-	printf(",\"space\":\"disk\",\"order\":\"%s\",", s->order);
+	printf(",\"space\":\"disk\",\"order\":\"%s\"", s->order);
+	past__json(stdout, &s->past);
+	putchar(',');
 	export__json_points(stdout, s->curve, s->nr_points);
 	puts("}");
 }
@@ -89,7 +79,7 @@ static void json_curve(const struct vm_report *r)
 static int json_result(const struct mrc_source *s, const struct mrc_result *r,
 		       const struct mrc_options *o)
 {
-	struct wss_list wss = wss_of(o);
+	struct wss_list wss = mrc_options__wss(o);
 	int err = 0;
 
 	if (s->own) {
@@ -130,7 +120,7 @@ static int text_vm(const struct mrc_result *r, const struct wss_list *wss)
 static void text_references(const struct mrc_result *r)
 {
 	const struct mrc_counts *c = &r->trace.counts;
-	double error = distinct_error(r);
+	double error = r->trace.distinct_error;
 	char size[SIZE_TEXT];
 
 	printf("%llu references to %.0f", c->accesses, c->cold);
@@ -174,10 +164,15 @@ static void text_facts(const struct mrc_source *s, const struct mrc_result *r)
 static int text_trace(const struct mrc_source *s, const struct mrc_result *r,
 		      const struct wss_list *wss)
 {
+	const struct past *past = &r->report->space[SPACE_DISK].past;
+	char text[PAST_TEXT];
 	int err;
 
 	summary__title(stdout, r->report->name);
-	printf(", %s ==\n\n", s->format);
+	printf(", %s", s->format);
+	if (past__limited(past))
+		printf(", %s", past__format(past, text));
+	puts(" ==\n");
 	text_facts(s, r);
 	summary__draw(stdout, &r->report->space[SPACE_DISK]);
 	err = findings__print(stdout, &r->fine->space[SPACE_DISK], wss);
@@ -188,7 +183,7 @@ static int text_trace(const struct mrc_source *s, const struct mrc_result *r,
 static int text_result(const struct mrc_source *s, const struct mrc_result *r,
 		       const struct mrc_options *o)
 {
-	struct wss_list wss = wss_of(o);
+	struct wss_list wss = mrc_options__wss(o);
 	int err = s->own ? text_vm(r, &wss) : text_trace(s, r, &wss);
 
 	for (int space = 0; space < PAGE_SPACES; space++)

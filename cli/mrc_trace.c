@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../analysis/mrc.h"
 #include "../analysis/size.h"
 #include "../loader/trace/trace.h"
 #include "cli.h"
@@ -22,7 +23,9 @@ struct reading {
 	struct trace *trace;
 	struct mrc *mrc;
 	struct policy_set *policies; /* NULL: none */
-	__u64 refs, last;	     /* time of the last reference */
+	struct recent *recent;	     /* NULL: all of it, no intervals */
+	struct progress progress;
+	__u64 refs, last; /* time of the last reference */
 	double begun;
 };
 
@@ -31,6 +34,11 @@ static int out_of_memory(const struct reading *r)
 	return cli__failed("'%s': out of memory; bound it with --shards-max 8192 or, for policies, "
 			   "--shards 0.01",
 			   r->source->path);
+}
+
+static bool counts_references(const struct mrc_options *o)
+{
+	return past__limited(&o->past) ? past__span(&o->past)->refs : o->every.refs;
 }
 
 /* --- in --- */
@@ -48,23 +56,110 @@ static int feed(struct reading *r, const struct trace_batch *b, size_t from, siz
 	return err;
 }
 
+/* The first reference from `from` on before which something is due; b->n: none. */
+static size_t first_due(const struct reading *r, const struct trace_batch *b, size_t from)
+{
+	__u64 due = recent__due(r->recent);
+	size_t end = b->n;
+
+	if (counts_references(r->o))
+		return due - r->refs < end - from ? from + (due - r->refs) : end;
+	if (b->times[end - 1] < due)
+		return end;
+	while (from < end) {
+		size_t middle = from + (end - from) / 2;
+
+		if (b->times[middle] < due)
+			from = middle + 1;
+		else
+			end = middle;
+	}
+	return from;
+}
+
+/* Stops where a window or an interval is due. */
+static int feed_in_time(struct reading *r, const struct trace_batch *b)
+{
+	int err = 0;
+
+	for (size_t from = 0, next; from < b->n && !err; from = next) {
+		const struct moment now = {.ns = b->times ? b->times[from] : 0, .refs = r->refs};
+
+		err = recent__pass(r->recent, now);
+		next = err ? from : first_due(r, b, from);
+		if (!err)
+			err = feed(r, b, from, next - from);
+	}
+	return err;
+}
+
+static int feed_batch(struct reading *r, const struct trace_batch *b)
+{
+	if (!r->recent)
+		return feed(r, b, 0, b->n);
+	if (!b->times && mrc_options__fit_untimed(r->o, r->source->path, r->source->format))
+		return -EINVAL;
+	return feed_in_time(r, b);
+}
+
+static int read_failed(const struct reading *r, int err)
+{
+	return err == -ENOMEM ? out_of_memory(r) : err == -EINVAL ? CLI_USAGE : CLI_FAILED;
+}
+
 static int read_all(struct reading *r)
 {
-	struct progress progress;
 	struct trace_batch batch;
 	int got, err = 0;
 
-	progress__begin(&progress, r->o->quiet);
+	progress__begin(&r->progress, r->o->quiet);
 	while (!err && (got = trace__next(r->trace, &batch)) > 0) {
-		err = feed(r, &batch, 0, batch.n);
-		progress__show(&progress, trace__bytes_done(r->trace), trace__bytes_total(r->trace),
-			       r->refs);
+		err = feed_batch(r, &batch);
+		progress__show(&r->progress, trace__bytes_done(r->trace),
+			       trace__bytes_total(r->trace), r->refs);
 	}
-	progress__end(&progress);
+	if (!err && !got && r->recent)
+		err = recent__end(r->recent, (struct moment){r->last, r->refs});
+	progress__end(&r->progress);
 	if (err)
-		return out_of_memory(r);
+		return read_failed(r, err);
 	return got < 0 ? cli__failed("'%s': %s", r->source->path, trace__fault(r->trace)->reason)
 		       : CLI_DONE;
+}
+
+static int take_sums(void *ctx, struct curve_sums *out)
+{
+	const struct reading *r = ctx;
+
+	return mrc__sums(r->mrc, out);
+}
+
+static int on_interval(void *ctx, const struct interval *i)
+{
+	struct reading *r = ctx;
+	const struct mrc_every_of of = {
+		.trace = r->source->name,
+		.space = SPACE_DISK,
+		.order = "access",
+	};
+
+	progress__end(&r->progress);
+	return mrc_every__tell(r->source->every, &of, i);
+}
+
+static struct recent *make_recent(struct reading *r)
+{
+	struct recent_opts opts = {
+		.past = r->o->past,
+		.every = r->o->every,
+		.sizes = r->source->every->sizes.v,
+		.nr_sizes = r->source->every->sizes.n,
+		.sums = take_sums,
+		.interval = on_interval,
+		.ctx = r,
+	};
+
+	return recent__new(&opts);
 }
 
 static int set_up(struct reading *r)
@@ -80,7 +175,12 @@ static int set_up(struct reading *r)
 	r->mrc = mrc__new(&opts);
 	if (r->o->nr_policies)
 		r->policies = policy_set__new(r->o);
-	return r->mrc && (r->policies || !r->o->nr_policies) ? CLI_DONE : out_of_memory(r);
+	if (mrc_options__in_time(r->o))
+		r->recent = make_recent(r);
+	return r->mrc && (r->policies || !r->o->nr_policies) &&
+			       (r->recent || !mrc_options__in_time(r->o))
+		       ? CLI_DONE
+		       : out_of_memory(r);
 }
 
 /* --- out --- */
@@ -98,6 +198,35 @@ static struct vm_report *report_at(const struct reading *r, const struct mrc_opt
 	return report;
 }
 
+static struct vm_report *past_report(const struct reading *r, const struct curve_point *curve,
+				     bool table)
+{
+	static const __u64 none;
+	struct vm_report *report = vm_report__of_trace(r->mrc, r->source->name, &none, 0);
+
+	if (report && !mrc_past__tell(r->o, curve, r->source->every->sizes.n, table,
+				      &report->space[SPACE_DISK]))
+		return report;
+	vm_report__free(report);
+	return NULL;
+}
+
+static int add_past_reports(const struct reading *r, struct mrc_result *result)
+{
+	struct curve_point *curve = calloc(r->source->every->sizes.n, sizeof(*curve));
+	int err = -ENOMEM;
+
+	if (curve)
+		err = recent__curve(r->recent, (struct moment){r->last, r->refs}, curve);
+	if (!err) {
+		result->report = past_report(r, curve, false);
+		result->fine = past_report(r, curve, false);
+		result->at = past_report(r, curve, true);
+	}
+	free(curve);
+	return err ?: result->report && result->fine && result->at ? 0 : -ENOMEM;
+}
+
 /* CSV on stdout is alone there. */
 static bool rows_only(const struct reading *r)
 {
@@ -109,6 +238,8 @@ static int add_reports(const struct reading *r, struct mrc_result *result)
 {
 	static const struct mrc_options none;
 
+	if (past__limited(&r->o->past))
+		return add_past_reports(r, result);
 	result->report = report_at(r, &none, REPORT_POINTS);
 	if (!result->report)
 		return -ENOMEM;
@@ -151,6 +282,18 @@ static int add_policies(struct reading *r, struct mrc_result *result)
 	return c ? add_yardstick(r, c) : -ENOMEM;
 }
 
+/* The curve's end has all pages told apart, and only them, miss. */
+static int add_distinct(const struct reading *r, struct trace_facts *facts)
+{
+	const __u64 end = mrc__max_distance(r->mrc);
+	struct curve_point p;
+	int err = mrc__curve(r->mrc, &end, 1, &p);
+
+	if (!err && end)
+		facts->distinct_error = p.error * facts->counts.accesses;
+	return err;
+}
+
 static int add_result(struct reading *r)
 {
 	struct mrc_result *result = mrc_source__add(r->source);
@@ -164,7 +307,7 @@ static int add_result(struct reading *r)
 		.seconds = cli__now() - r->begun,
 	};
 	mrc__counts(r->mrc, &result->trace.counts);
-	if (add_reports(r, result) || add_policies(r, result))
+	if (add_distinct(r, &result->trace) || add_reports(r, result) || add_policies(r, result))
 		return out_of_memory(r);
 	if (result->trace.bad && rows_only(r))
 		cli__note("'%s': %llu malformed records left out", r->source->path,
@@ -179,6 +322,7 @@ int mrc_trace__read(struct mrc_source *s, const struct mrc_options *o, struct tr
 	int status = mrc_options__fit_trace(o, s->path, s->format) ?: set_up(&r) ?: read_all(&r) ?:
 										add_result(&r);
 
+	recent__free(r.recent);
 	policy_set__free(r.policies);
 	mrc__free(r.mrc);
 	return status;

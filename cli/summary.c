@@ -126,14 +126,19 @@ static void print_counts(FILE *out, const struct engine_counts *c)
 
 void summary__draw(FILE *out, const struct space_report *s)
 {
-	const char *caption = s->order[0] == 'e' ? "misses / accesses of today, by memory added"
-						 : "misses / accesses, by memory";
+	char caption[128], past[PAST_TEXT];
+	bool limited = past__limited(&s->past);
 
 	fputc('\n', out);
 	chart__reuse(out, s);
 	if (!s->nr_points)
 		return;
 	fputc('\n', out);
+	snprintf(caption, sizeof(caption), "%s%s%s%s",
+		 s->order[0] == 'e' ? "misses / accesses of today, by memory added"
+				    : "misses / accesses, by memory",
+		 limited ? " (" : "", limited ? past__format(&s->past, past) : "",
+		 limited ? ")" : "");
 	chart__curve(out, caption, s->curve, s->nr_points, chart__utf8());
 }
 
