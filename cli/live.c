@@ -14,6 +14,7 @@
 
 #include "../analysis/engine.h"
 #include "../analysis/export.h"
+#include "../analysis/size.h"
 #include "cli.h"
 #include "session.h"
 #include "summary.h"
@@ -23,6 +24,9 @@
 #define FIRST_TABLE 0.25
 /* Of the engine, unless told: 128 MiB of metadata at most. */
 #define MAX_PAGES (2ULL << 20)
+/* Of the recent past, 4 TiB in steps of a quarter: a MiB or so for each VM. */
+#define RECENT_PARTS 4
+#define RECENT_OCTAVES 30
 /* Plain lines repeat the heading after so many tables. */
 #define HEAD_EVERY 20
 
@@ -32,10 +36,13 @@ struct live {
 	__u64 count; /* tables to print, 0 = no end */
 	__u64 max_pages;
 	const char *csv;
+	struct past past;
 	bool json, bpf_stats;
 
 	struct session *session;
 	struct engine *engine;
+	struct vm_recent *recent; /* NULL: curves are of all that was seen */
+	__u64 recent_sizes[2 + RECENT_PARTS * RECENT_OCTAVES];
 	struct watch_list list;
 	bool redraw; /* on a terminal: one table, drawn over and over */
 	bool out_of_memory;
@@ -54,12 +61,14 @@ struct status {
 	struct tracer_loss loss;
 };
 
-enum { OPT_CSV = OPT_OWN, OPT_JSON, OPT_MAX_PAGES, OPT_BPF_STATS };
+enum { OPT_CSV = OPT_OWN, OPT_WINDOW, OPT_HALF_LIFE, OPT_JSON, OPT_MAX_PAGES, OPT_BPF_STATS };
 
 static const struct option long_options[] = {
 	TRACE_LONG_OPTIONS,
 	{"interval", required_argument, NULL, 'i'},
 	{"count", required_argument, NULL, 'c'},
+	{"window", required_argument, NULL, OPT_WINDOW},
+	{"half-life", required_argument, NULL, OPT_HALF_LIFE},
 	{"csv", required_argument, NULL, OPT_CSV},
 	{"json", no_argument, NULL, OPT_JSON},
 	{"max-pages", required_argument, NULL, OPT_MAX_PAGES},
@@ -74,6 +83,8 @@ static const char help[] =
 	"\n"
 	"  -i, --interval SEC  seconds between tables (default 1)\n"
 	"  -c, --count COUNT   end after so many tables\n"
+	"      --window T      what more memory would do now: curves of the last 10s, 5m, 2h, ...\n"
+	"      --half-life T   ... or of all, accesses T ago counting half\n"
 	"      --csv DIR       at the end, write events, histograms and curves to files in DIR\n"
 	"      --json          one JSON object a line instead of tables and charts\n"
 	"      --max-pages N   track at most so many pages (default 2097152)\n"
@@ -90,7 +101,8 @@ static const char examples[] = "\n"
 static void on_events(void *ctx, const struct page_event *events, size_t n)
 {
 	struct live *l = ctx;
-	int err = engine__apply(l->engine, events, n);
+	int err = l->recent ? vm_recent__apply(l->recent, events, n)
+			    : engine__apply(l->engine, events, n);
 
 	if (err && !l->out_of_memory)
 		cli__note("events are lost: %s; bound memory with --max-pages or --sample",
@@ -118,11 +130,21 @@ static void account_all(struct live *l)
 static void on_vm_new(void *ctx, const struct tracer_vm *vm)
 {
 	struct live *l = ctx;
+	struct watch *w = watch_list__add(&l->list, vm);
 
-	if (!watch_list__add(&l->list, vm) && !l->out_of_memory) {
+	if (w)
+		w->recent = l->recent;
+	if (!w && !l->out_of_memory) {
 		cli__note("a VM is left out: out of memory");
 		l->out_of_memory = true;
 	}
+}
+
+static void forget(struct live *l, __u16 id)
+{
+	engine__forget(l->engine, id);
+	if (l->recent)
+		vm_recent__forget(l->recent, id);
 }
 
 static void on_vm_ended(void *ctx, const struct tracer_vm *vm)
@@ -133,7 +155,7 @@ static void on_vm_ended(void *ctx, const struct tracer_vm *vm)
 	account(l, vm);
 	if (w && watch__end(w, l->engine))
 		cli__note("the report of %s is lost: out of memory", w->name);
-	engine__forget(l->engine, vm->id);
+	forget(l, vm->id);
 	if (w && !l->opts.quiet)
 		cli__note("%s (pid %d) ended", w->name, (int)w->pid);
 }
@@ -142,7 +164,7 @@ static void on_vm_ignored(void *ctx, __u16 id)
 {
 	struct live *l = ctx;
 
-	engine__forget(l->engine, id);
+	forget(l, id);
 }
 
 static void on_threshold(void *ctx, __u64 threshold)
@@ -491,6 +513,13 @@ static int finish(struct live *l)
 
 /* --- set-up --- */
 
+static int take_span(const char *option, struct span *out)
+{
+	if (span__parse(optarg, out) || out->refs)
+		return cli__usage("%s '%s' is not a time such as 10s, 5m or 2h", option, optarg);
+	return 0;
+}
+
 static int take_own(struct live *l, int opt, char **argv)
 {
 	switch (opt) {
@@ -507,6 +536,10 @@ static int take_own(struct live *l, int opt, char **argv)
 			return cli__usage("--max-pages '%s' is not a number of pages above 0",
 					  optarg);
 		return 0;
+	case OPT_WINDOW:
+		return take_span("--window", &l->past.window);
+	case OPT_HALF_LIFE:
+		return take_span("--half-life", &l->past.half_life);
 	case OPT_CSV:
 		l->csv = optarg;
 		return 0;
@@ -539,6 +572,8 @@ static int parse(struct live *l, int argc, char **argv)
 	}
 	if (optind < argc)
 		return cli__usage("unexpected argument '%s'", argv[optind]);
+	if (l->past.window.n && l->past.half_life.n)
+		return cli__usage("--window and --half-life exclude each other");
 	return 0;
 }
 
@@ -558,6 +593,29 @@ static int check_csv(const struct live *l)
 	return CLI_DONE;
 }
 
+static int apply(void *ctx, const struct page_event *events, size_t n)
+{
+	struct live *l = ctx;
+
+	return engine__apply(l->engine, events, n);
+}
+
+static int set_up_recent(struct live *l)
+{
+	const struct vm_recent_opts opts = {
+		.past = l->past,
+		.sizes = l->recent_sizes,
+		.nr_sizes = size__grid(RECENT_PARTS, RECENT_OCTAVES, l->recent_sizes),
+		.apply = apply,
+		.ctx = l,
+	};
+
+	if (!past__limited(&l->past))
+		return CLI_DONE;
+	l->recent = vm_recent__new(&opts, l->engine);
+	return l->recent ? CLI_DONE : cli__failed("out of memory");
+}
+
 static int set_up(struct live *l)
 {
 	struct engine_opts opts = {.sz = sizeof(opts), .max_pages = l->max_pages};
@@ -574,6 +632,8 @@ static int set_up(struct live *l)
 	if (l->bpf_stats && l->stats_fd < 0)
 		return cli__failed("cannot measure BPF run time: %s; do without --bpf-stats",
 				   strerror(errno));
+	if (set_up_recent(l))
+		return CLI_FAILED;
 	l->redraw = !l->json && isatty(STDOUT_FILENO);
 	l->since = cli__now();
 	l->cpu_since = l->cpu_start = cpu_seconds();
@@ -601,6 +661,7 @@ int cmd_live(int argc, char **argv)
 	else if (status < 0)
 		status = cli__flush();
 	session__close(l.session);
+	vm_recent__free(l.recent);
 	engine__free(l.engine);
 	watch_list__free(&l.list);
 	trace_options__free(&l.opts);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli.h"
+
 struct watch *watch_list__add(struct watch_list *l, const struct tracer_vm *vm)
 {
 	struct watch **vms = realloc(l->vms, (l->nr + 1) * sizeof(*vms));
@@ -96,8 +98,72 @@ static void row_memory(const struct watch *w, const struct engine *e, __u64 one_
 		row->mem_pages = (double)(counts.tracked - counts.ghosts) * one_in;
 }
 
-/* How the misses would change, from the curve since the start: of the disk, or of host-paged
- * memory for a VM that was seen to do nothing else. */
+/* Misses on a straight line between two points (n, ascending sizes). */
+static double misses_at(const struct curve_point *curve, size_t n, __u64 size)
+{
+	size_t i = 0;
+
+	while (i < n && curve[i].size < size)
+		i++;
+	if (i == n)
+		return curve[n - 1].misses;
+	if (!i || curve[i].size == size)
+		return curve[i].misses;
+	return curve[i].misses + (curve[i - 1].misses - curve[i].misses) *
+					 (double)(curve[i].size - size) /
+					 (double)(curve[i].size - curve[i - 1].size);
+}
+
+static __u64 now_ns(void)
+{
+	return cli__now() * 1e9;
+}
+
+/* The curve of the recent past: all its n points, which the caller frees. -ENOENT: nothing seen;
+ * -ENOMEM. */
+static int recent_curve(const struct watch *w, enum page_space space, struct curve_point **curve,
+			size_t *n)
+{
+	int err = -ENOMEM;
+
+	*n = vm_recent__opts(w->recent)->nr_sizes;
+	*curve = calloc(*n, sizeof(**curve));
+	if (*curve)
+		err = vm_recent__curve(w->recent, w->id, space, now_ns(), *curve);
+	if (err) {
+		free(*curve);
+		*curve = NULL;
+	}
+	return err;
+}
+
+/* The points at n sizes. */
+static int recent_points(const struct watch *w, enum page_space space, const __u64 *sizes, size_t n,
+			 struct curve_point *out)
+{
+	struct curve_point *curve;
+	size_t points;
+	int err = recent_curve(w, space, &curve, &points);
+
+	for (size_t i = 0; i < n && !err; i++)
+		out[i] = (struct curve_point){
+			.size = sizes[i],
+			.misses = misses_at(curve, points, sizes[i]),
+			.accesses = curve[0].accesses,
+		};
+	free(curve);
+	return err;
+}
+
+static int points_of(const struct watch *w, const struct engine *e, enum page_space space,
+		     const __u64 *sizes, size_t n, struct curve_point *out)
+{
+	return w->recent ? recent_points(w, space, sizes, n, out)
+			 : engine__curve(e, w->id, space, sizes, n, out);
+}
+
+/* How the misses would change, from the curve since the start or of the recent past: of the disk,
+ * or of host-paged memory for a VM that was seen to do nothing else. */
 static void row_changes(const struct watch *w, const struct engine *e, struct table_row *row)
 {
 	struct curve_point points[1 + TABLE_GROWTHS];
@@ -108,8 +174,8 @@ static void row_changes(const struct watch *w, const struct engine *e, struct ta
 		sizes[1 + i] = isnan(row->mem_pages) ? 0 : row->mem_pages * table_growth[i] / 100;
 	}
 	if (isnan(row->mem_pages) ||
-	    (engine__curve(e, w->id, SPACE_DISK, sizes, 1 + TABLE_GROWTHS, points) &&
-	     engine__curve(e, w->id, SPACE_MEM, sizes, 1 + TABLE_GROWTHS, points)))
+	    (points_of(w, e, SPACE_DISK, sizes, 1 + TABLE_GROWTHS, points) &&
+	     points_of(w, e, SPACE_MEM, sizes, 1 + TABLE_GROWTHS, points)))
 		return;
 	for (int i = 0; i < TABLE_GROWTHS && points[0].misses > 0; i++)
 		row->change[i] = points[1 + i].misses / points[0].misses - 1;
@@ -157,9 +223,34 @@ void watch__row(struct watch *w, const struct engine *e, __u64 one_in, double se
 	w->before = w->now;
 }
 
+static int tell_space(const struct watch *w, enum page_space space, struct space_report *r)
+{
+	struct curve_point *curve;
+	size_t n;
+	int err = recent_curve(w, space, &curve, &n);
+
+	if (!err)
+		err = space_report__tell_past(r, &vm_recent__opts(w->recent)->past, curve,
+					      recent__until_flat(curve, n));
+	free(curve);
+	/* Without a fill there is no past, and no curve either. */
+	return err == -ENOENT ? 0 : err;
+}
+
+static int tell_recent(const struct watch *w, struct vm_report *r)
+{
+	int err = 0;
+
+	for (int space = 0; space < PAGE_SPACES && !err; space++)
+		err = tell_space(w, space, &r->space[space]);
+	return err;
+}
+
 int watch__end(struct watch *w, const struct engine *e)
 {
 	w->ended = true;
 	w->report = vm_report__new(e, w->id, w->name, &w->now, NULL, 0);
-	return w->report ? 0 : -ENOMEM;
+	if (!w->report)
+		return -ENOMEM;
+	return w->recent ? tell_recent(w, w->report) : 0;
 }

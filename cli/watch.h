@@ -6,6 +6,7 @@
 #include "../analysis/report.h"
 #include "../loader/tracer.h"
 #include "table.h"
+#include "vm_recent.h"
 
 struct watch {
 	__u64 generation;
@@ -17,7 +18,8 @@ struct watch {
 	struct vm_counters now, before;	    /* as of the last account; of the interval's begin */
 	double evictions, evictions_before; /* all pages: sampled ones times N */
 	__u64 refaults_before;
-	struct vm_report *report; /* once it ended */
+	const struct vm_recent *recent; /* what curves are of; NULL: all that was seen */
+	struct vm_report *report;	/* once it ended */
 };
 
 struct watch_list {
