@@ -14,13 +14,12 @@
 #                 BOUND_IAF; threads by OMP_NUM_THREADS
 #
 # SIZES is a file of sizes in pages, one a line; both write the columns of curve.csv to stdout, at these sizes.
-# ROUNDS runs for a speed (EXACT_ROUNDS for an exact one), SEEDS samples for an error.
+# ROUNDS runs for a speed, but one where that takes long; SEEDS samples for an error.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
 build=${BUILD:-$PWD/build}
 rounds=${ROUNDS:-3}
-exact_rounds=${EXACT_ROUNDS:-1}
 seeds=${SEEDS:-5}
 
 # shellcheck source=bench/lib.sh
@@ -126,15 +125,27 @@ errors()
 	echo "$(mean_of "$work/even.errors" 1) $(mean_of "$work/log.errors" 1)"
 }
 
-# row NAME SEEDS TITLE ENGINE PARAMETER...: no SEEDS: an exact engine.
+# timed NAME: best and median speed of `command`.
+timed()
+{
+	local once
+
+	once=$(speed "$1" 1 "${command[@]}") || return
+	if awk '{ exit $1 > 2 }' "$work/runs"; then
+		speed "$1" "$rounds" "${command[@]}"
+	else
+		echo "$once"
+	fi
+}
+
+# row NAME SEEDS TITLE ENGINE PARAMETER...
 row()
 {
-	local best median even log runs=$rounds
+	local best median even log
 
-	[ "$2" -gt 0 ] || runs=$exact_rounds
 	"$4" "$1" 1 "$work/$1.even" "${@:5}"
-	if ! read -r best median < <(speed "$1" "$runs" "${command[@]}") ||
-		! read -r even log < <(errors "$1" "$(($2 ? $2 : 1))" "${@:4}"); then
+	if ! read -r best median < <(timed "$1") ||
+		! read -r even log < <(errors "$1" "$2" "${@:4}"); then
 		echo "| $3 | failed | | | |"
 		return
 	fi
@@ -151,20 +162,20 @@ has_mrc()
 
 exact_rows()
 {
-	! has_mrc || row "$1" 0 "hvtrace --exact" hvtrace --exact
-	row "$1" 0 "Olken tree of bench/" olken
+	! has_mrc || row "$1" 1 "hvtrace --exact" hvtrace --exact
+	row "$1" 1 "Olken tree of bench/" olken
 	if [ -n "${LIBCACHESIM-}" ]; then
-		row "$1" 0 "libCacheSim distUtil" libcachesim_exact
+		row "$1" 1 "libCacheSim distUtil" libcachesim_exact
 	fi
 	if [ -n "${ONLINE_MRC-}" ]; then
-		row "$1" 0 "online_mrc Olken" online_mrc olken 0
-		row "$1" 0 "online_mrc AET (a model)" online_mrc aet 0
+		row "$1" 1 "online_mrc Olken" online_mrc olken 0
+		row "$1" 1 "online_mrc AET (a model)" online_mrc aet 0
 	fi
 	for program in ${IAF:+IAF} ${IAF32:+IAF32}; do
-		row "$1" 0 "$program, offline, 1 thread" iaf "${!program}" IAF 1
-		row "$1" 0 "$program, offline, 2 threads" iaf "${!program}" IAF 2
-		row "$1" 0 "$program bounded, 1 thread" iaf "${!program}" BOUND_IAF 1
-		row "$1" 0 "$program bounded, 2 threads" iaf "${!program}" BOUND_IAF 2
+		row "$1" 1 "$program, offline, 1 thread" iaf "${!program}" IAF 1
+		row "$1" 1 "$program, offline, 2 threads" iaf "${!program}" IAF 2
+		row "$1" 1 "$program bounded, 1 thread" iaf "${!program}" BOUND_IAF 1
+		row "$1" 1 "$program bounded, 2 threads" iaf "${!program}" BOUND_IAF 2
 	done
 }
 
@@ -209,8 +220,8 @@ for trace in "$@"; do
 	traces+=("$(realpath -e "$trace")") || die "no trace '$trace'"
 done
 echo "$(uname -sr), $(nproc) CPUs ($(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)), $(date +%F)," \
-	"load $(cut -d ' ' -f 1 /proc/loadavg) before; median of $rounds runs ($exact_rounds" \
-	"exact), errors of $seeds samples"
+	"load $(cut -d ' ' -f 1 /proc/loadavg) before; median of $rounds runs (one if that" \
+	"takes over 2 s), errors of $seeds samples"
 cd "$work" || exit # peers leave files where they run
 ulimit -s unlimited # online_mrc recurses as deep as its tree, which for a loop is a list
 make_trace zipf-1m zipf 1000000 10000000 1
