@@ -194,7 +194,7 @@ int region__grow(struct region *r, struct memory *m, size_t bytes)
 
 	if (bytes <= r->bytes)
 		return 0;
-	if (bytes < REGION_CHUNK)
+	if (bytes <= REGION_CHUNK - REGION_PAGE)
 		return grow_small(r, m, round_up(bytes, REGION_PAGE));
 	if (!r->reserved)
 		err = become_large(r, m, bytes);

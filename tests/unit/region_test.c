@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -100,7 +101,7 @@ static void test_sizes(void **state)
 				       REGION_CHUNK + 1,
 				       2 * REGION_CHUNK,
 				       2 * REGION_CHUNK + 1,
-				       5 * REGION_CHUNK};
+				       3 * REGION_CHUNK};
 	const size_t nr = sizeof(sizes) / sizeof(sizes[0]);
 
 	/* From every size to every larger one. */
@@ -122,7 +123,7 @@ static void test_random(void **state)
 {
 	struct random rnd = {random__seed()};
 
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < 8; i++) {
 		struct region r = {0};
 		struct memory m;
 		size_t bytes;
@@ -153,11 +154,11 @@ static void test_limit(void **state)
 		while (!(err = region__grow(&r[0], &m, bytes))) {
 			fill(&r[0], before);
 			before = r[0].bytes;
-			bytes = before + 1;
+			bytes = before + before / 2 + 1;
 			assert_true(m.used <= max);
 		}
 		assert_int_equal(err, -ENOMEM);
-		assert_true(before >= max / 2 - max % PAGE - PAGE || before + REGION_CHUNK > max);
+		assert_true(before * 5 / 2 + 2 * PAGE >= max || before + REGION_CHUNK > max);
 		assert_true(m.used <= max);
 		check_contents(&r[0], before);
 		check_sums(r, 2, &m);
@@ -337,6 +338,9 @@ static int with_few_addresses(void)
 	limit.rlim_cur = limit.rlim_max = addresses() + (256UL << 20);
 	if (setrlimit(RLIMIT_AS, &limit))
 		return 1;
+	/* An emulator may take no notice. */
+	if (mmap(NULL, 512UL << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED)
+		return 77;
 	memory__init(&m, 0);
 	for (int i = 0; i < 3; i++)
 		if (region__grow(&r[i], &m, 3 * REGION_CHUNK))
@@ -366,6 +370,8 @@ static void test_few_addresses(void **state)
 		_exit(with_few_addresses());
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		because("RLIMIT_AS has no effect here");
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
