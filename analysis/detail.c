@@ -20,6 +20,7 @@ enum { TAG_EARLIER = 0, TAG_AFTER = ESTIMATE_GROUPS + 1 };
 
 /* Of the windows of a group. All weighted: a reference counts for all that it stands for. */
 struct group {
+	double weight;			       /* of its last window */
 	double references, hits[DETAIL_DEPTH]; /* by distance, in sampled pages */
 };
 
@@ -36,6 +37,7 @@ struct level {
 	double weight;	   /* references that one in the window stands for, sampling apart */
 	double stream;	   /* references in windows, weighted */
 	__u64 windows, cost;
+	__u64 random; /* its own: levels take turns as references come */
 	struct group groups[ESTIMATE_GROUPS];
 };
 
@@ -44,7 +46,7 @@ struct detail {
 	int nr;
 	struct memory *memory;
 	double cost;
-	__u64 key, random;
+	__u64 key;
 	__u64 hashes[CHUNK];
 };
 
@@ -56,7 +58,7 @@ struct detail *detail__new(struct memory *m, __u64 key, double cost)
 		return NULL;
 	d->memory = m;
 	d->cost = cost;
-	d->key = d->random = key;
+	d->key = key;
 	return d;
 }
 
@@ -69,10 +71,10 @@ void detail__free(struct detail *d)
 	free(d);
 }
 
-static __u64 next_random(struct detail *d)
+static __u64 next_random(struct level *l)
 {
-	d->random += 0x9e3779b97f4a7c15ULL;
-	return pe_hash(d->random, 0);
+	l->random += 0x9e3779b97f4a7c15ULL;
+	return pe_hash(l->random, 0);
 }
 
 static __u64 window_length(const struct level *l)
@@ -91,7 +93,7 @@ static void plan_window(struct detail *d, struct level *l, double rate)
 	__u64 length = window_length(l);
 
 	l->period = fmax(each / (d->cost * rate), 2 * length);
-	l->begin += l->period / 2 + next_random(d) % (l->period + 1);
+	l->begin += l->period / 2 + next_random(l) % (l->period + 1);
 	l->end = l->begin + length;
 	l->weight = (double)l->period / length;
 }
@@ -107,20 +109,22 @@ static int add_level(struct detail *d, double rate)
 	l->filter.key = d->key;
 	l->filter.threshold = sample__threshold(l->rate);
 	l->filter.isa = filter__best();
+	l->random = d->key + d->nr;
 	l->begin = l->clock = d->nr ? d->levels[0].clock : 0;
 	plan_window(d, l, rate);
-	l->begin = l->clock + next_random(d) % (l->period + 1);
+	l->begin = l->clock + next_random(l) % (l->period + 1);
 	l->end = l->begin + window_length(l);
 	d->nr++;
 	return 0;
 }
 
-static void open_window(struct detail *d, struct level *l)
+static void open_window(struct level *l)
 {
 	if (!l->follow)
-		l->filter.offset = next_random(d);
+		l->filter.offset = next_random(l);
 	l->open = l->follow = true;
 	l->group = l->windows++ % ESTIMATE_GROUPS;
+	l->groups[l->group].weight = l->weight;
 }
 
 static void close_window(struct detail *d, struct level *l, double rate)
@@ -132,6 +136,11 @@ static void close_window(struct detail *d, struct level *l, double rate)
 }
 
 /* All pages of windows came back, or are too deep. */
+static bool all_back(const struct level *l)
+{
+	return !l->open && l->after >= DETAIL_DEPTH;
+}
+
 static void end_following(struct level *l)
 {
 	l->follow = false;
@@ -143,19 +152,18 @@ static void end_following(struct level *l)
 static int touch(struct level *l, __u64 hash)
 {
 	__u32 tag = l->open ? 1 + l->group : TAG_AFTER, was = tag, distance;
-	double stands_for = l->weight / l->rate;
 	int err = lru_stack__touch(l->stack, hash, &was, &distance);
 
 	if (err)
 		return err;
 	l->cost++;
 	if (l->open)
-		l->groups[l->group].references += stands_for;
+		l->groups[l->group].references += l->weight / l->rate;
 	if (distance == LRU_COLD)
 		was = TAG_EARLIER;
 	/* A reference in a window was followed to here. */
 	if (was != TAG_EARLIER && was != TAG_AFTER && distance < DETAIL_DEPTH)
-		l->groups[was - 1].hits[distance] += stands_for;
+		l->groups[was - 1].hits[distance] += l->groups[was - 1].weight / l->rate;
 	if (!l->open && was != TAG_AFTER)
 		l->after++;
 	return 0;
@@ -167,7 +175,8 @@ static int follow(struct detail *d, struct level *l, const __u64 *pages, size_t 
 	size_t found = filter__apply(&l->filter, pages, n, d->hashes);
 	int err = 0;
 
-	for (size_t i = 0; i < found && !err; i++)
+	/* The very reference that ends it: it is not to depend on how many come at once. */
+	for (size_t i = 0; i < found && !err && !all_back(l); i++)
 		err = touch(l, d->hashes[i]);
 	return err;
 }
@@ -194,12 +203,12 @@ static int access_level(struct detail *d, struct level *l, const __u64 *pages, s
 		pages += now;
 		n -= now;
 		l->clock += now;
+		if (l->follow && all_back(l))
+			end_following(l);
 		if (l->open && l->clock == l->end)
 			close_window(d, l, rate);
 		else if (!l->open && l->clock == l->begin)
-			open_window(d, l);
-		if (!l->open && l->follow && l->after >= DETAIL_DEPTH)
-			end_following(l);
+			open_window(l);
 	}
 	return 0;
 }
@@ -234,12 +243,15 @@ static double group_misses(const struct group *g, double y)
 	return g->references - hits;
 }
 
+/* In place of what the sample says; what was counted exactly stays. */
 static void take(const struct level *l, struct curve_sum *s, double accesses)
 {
 	double y = s->size * l->rate, looked_at = l->windows * (double)window_length(l);
 
 	*s = (struct curve_sum){
 		.size = s->size,
+		.accesses = s->accesses,
+		.misses = s->misses,
 		.drawn_from = l->stream,
 		.stands_for = accesses,
 		.rate = l->rate * looked_at / l->stream, /* times are sampled, too */

@@ -38,7 +38,8 @@ void detail__free(struct detail *d); /* NULL is fine */
 
 /* n references of the stream, which is sampled at `rate` now. -ENOMEM. */
 int detail__access(struct detail *d, const __u64 *pages, size_t n, double rate);
-/* Put the levels' sums where they say more than a sample of `rate`. accesses: of all pages. */
+/* Put the levels' sums where they say more than a sample of `rate`. accesses: of all pages, since
+ * the rate is below 1. */
 void detail__take(const struct detail *d, struct curve_sums *s, double rate, double accesses);
 /* References looked at. */
 __u64 detail__cost(const struct detail *d);

@@ -269,7 +269,7 @@ static int take_sums(const struct mrc *m, const struct curve_scale *scale, struc
 	int err = curve_sums__take(out, m->reuse, scale);
 
 	if (!err && m->detail && m->rate < 1)
-		detail__take(m->detail, out, m->rate, m->accesses);
+		detail__take(m->detail, out, m->rate, m->accesses - m->all);
 	return err;
 }
 
@@ -294,7 +294,9 @@ int mrc__curve(const struct mrc *m, const __u64 *sizes, size_t n, struct curve_p
 
 __u64 mrc__max_distance(const struct mrc *m)
 {
-	return reuse_histogram__reused_end(m->reuse);
+	struct curve_scale scale = known_scale(m);
+
+	return ceil(reuse_histogram__reused_end(m->reuse) / fmin(scale.stretch, 1));
 }
 
 double mrc__reuse(const struct mrc *m, __u64 lo, __u64 hi)
