@@ -154,6 +154,9 @@ static int tell_interval(struct recent *r, __u64 begin, __u64 end, __u64 refs)
 
 	if (!err)
 		err = r->window ? window_curve(r, end, r->points) : interval_curve(r, r->points);
+	/* The last one may consist of a single moment: that is no time, but no nothing either. */
+	if (end == begin)
+		end++;
 	if (!err)
 		err = tell(r, begin, end, refs - r->refs_before, r->points);
 	r->told = end;

@@ -74,7 +74,7 @@ const char *span__format(const struct span *s, char buf[SPAN_TEXT])
 	if (s->refs)
 		snprintf(buf, SPAN_TEXT, "%llu references", s->n);
 	else
-		snprintf(buf, SPAN_TEXT, "%.9g %s", (double)s->n / u->ns, u->suffix);
+		snprintf(buf, SPAN_TEXT, "%.10g %s", (double)s->n / u->ns, u->suffix);
 	return buf;
 }
 
