@@ -123,9 +123,14 @@ static double fade(const struct curve_window *w, __u64 now)
 	return exp2(-(double)(now - w->faded_at) / w->half_life);
 }
 
+static void scale(struct curve_sums *s, double factor)
+{
+	curve_sums__add(s, s, factor - 1);
+}
+
 static void fade_step(struct curve_window *w, __u64 now)
 {
-	curve_sums__add(w->faded, w->faded, fade(w, now) - 1);
+	scale(w->faded, fade(w, now));
 	curve_sums__add(w->faded, w->present, 1);
 	curve_sums__add(w->faded, w->before, -1);
 	curve_sums__copy(w->before, w->present);
@@ -148,18 +153,34 @@ int curve_window__push(struct curve_window *w, __u64 now)
 	return 0;
 }
 
+/* What the window began with. Nothing comes behind what is due before a step is made: when that is
+ * over, all is. */
+static const struct curve_sums *begin(const struct curve_window *w, __u64 now)
+{
+	if (now - w->start <= w->window)
+		return NULL;
+	return now - w->window >= w->due ? w->present : as_of(w, now - w->window);
+}
+
+/* What was added since the last step is as good as new until the next one is due. */
+static void add_faded(struct curve_window *w, __u64 now)
+{
+	curve_sums__add(w->present, w->before, -1);
+	if (now > w->due)
+		scale(w->present, exp2(-(double)(now - w->due) / w->half_life));
+	curve_sums__add(w->present, w->faded, fade(w, now));
+}
+
 void curve_window__points(struct curve_window *w, __u64 now, struct curve_point *out)
 {
-	const struct curve_sums *begin;
+	const struct curve_sums *before;
 
 	if (w->half_life) {
-		/* What was added since the last step is as good as new. */
-		curve_sums__add(w->present, w->before, -1);
-		curve_sums__add(w->present, w->faded, fade(w, now));
+		add_faded(w, now);
 	} else {
-		begin = now - w->start > w->window ? as_of(w, now - w->window) : NULL;
-		if (begin)
-			curve_sums__add(w->present, begin, -1);
+		before = begin(w, now);
+		if (before)
+			curve_sums__add(w->present, before, -1);
 	}
 	curve_sums__points(w->present, out);
 }

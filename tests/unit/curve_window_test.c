@@ -217,6 +217,13 @@ static void test_silence(void **state)
 	assert_int_equal(mrc__access(m, &page, 1), 0);
 	assert_int_equal(curve_window__curve(w, m, 100, points), 0);
 	assert_true(points[0].accesses == 1);
+	/* Whether a step is made or not. */
+	for (__u64 now = 107; now <= 10000; now += 9893) {
+		assert_int_equal(curve_window__curve(w, m, now, points), 0);
+		assert_true(points[0].accesses == 0 && points[1].misses == 0);
+	}
+	assert_int_equal(curve_window__curve(h, m, 7 + 300, points), 0);
+	assert_true(points[0].accesses == 0.125);
 	for (int asked_twice = 0; asked_twice < 2; asked_twice++) {
 		assert_int_equal(curve_window__step(w, m, 10000), 0);
 		assert_int_equal(curve_window__curve(w, m, 10000, points), 0);
