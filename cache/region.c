@@ -15,8 +15,11 @@
 /* <linux/mman.h>: 21 << MAP_HUGE_SHIFT, whatever the default huge page size is. */
 #define REGION_HUGE_2MB (21 << 26)
 #define REGION_PAGE 4096UL
-/* Of a region: four thousand million pages' worth of the largest table there is. */
+/* Of a region: four thousand million pages' worth of the largest table there is. (User-mode
+ * emulators are slow at that: tests under one are built with less.) */
+#ifndef REGION_ADDRESSES
 #define REGION_ADDRESSES (64UL << 30)
+#endif
 
 #define PRIVATE (MAP_PRIVATE | MAP_ANONYMOUS)
 

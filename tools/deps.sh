@@ -5,7 +5,8 @@ set -u
 
 build=(gcc make clang llvm libbpf-dev bpftool libelf-dev zlib1g-dev libzstd-dev pkgconf)
 tests=(libcmocka-dev libclang-rt-dev qemu-system-x86 busybox-static cpio kmod procps util-linux e2fsprogs
-	libcap2-bin gnuplot-nox zstd man-db bash-completion)
+	libcap2-bin gnuplot-nox zstd man-db bash-completion
+	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static)
 lint=(clang-format cppcheck shellcheck)
 
 die()
