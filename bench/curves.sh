@@ -23,10 +23,20 @@ make_trace()
 	mv "$work/new.u64" "$work/$1.u64"
 }
 
+# take_trace PATH: a trace in any format that hvtrace reads becomes the trace $name.
+take_trace()
+{
+	name=$(basename "$1")
+	name=${name%%.*}
+	[ ! -s "$work/$name.u64" ] || return 0
+	"$build/bench/expand" "$1" >"$work/new.u64" || die "cannot use '$1'"
+	mv "$work/new.u64" "$work/$name.u64"
+}
+
 # references NAME
 references()
 {
-	echo $(($(stat -Lc %s "$work/$1.u64") / 8))
+	echo $(($(stat -c %s "$work/$1.u64") / 8))
 }
 
 # even_sizes PAGES: 100 of them, evenly spaced up to all pages.
@@ -60,7 +70,7 @@ exact_curve()
 	local trace=$work/$1 pages
 
 	[ ! -s "$trace.exact" ] || return 0
-	"$build/bench/measure" 1 "$build/bench/olken" "$trace.u64" >"$work/runs" 2>"$trace.pages" ||
+	"$build/bench/measure" 1 /dev/null "$build/bench/olken" "$trace.u64" >"$work/runs" 2>"$trace.pages" ||
 		die "$(tail -n 1 "$trace.pages")"
 	pages=$(awk '{ print $3 }' "$trace.pages")
 	even_sizes "$pages" >"$trace.even"
@@ -114,15 +124,16 @@ mean_of()
 	}' "$1"
 }
 
-# speed NAME RUNS COMMAND...: leaves the runs' seconds and KiB in $work/runs; million references a second, best and
-# median, on stdout.
+# speed NAME RUNS COMMAND...: leaves what was measured of the runs in $work/runs; million references a second on stdout:
+# best, median, and best of CPU time. What the last one wrote is in $work/output.
 speed()
 {
 	local refs
 
 	refs=$(references "$1")
-	"$build/bench/measure" "${@:2}" >"$work/runs" 2>"$work/speed.err" ||
+	"$build/bench/measure" "$2" "$work/output" "${@:3}" >"$work/runs" 2>"$work/speed.err" ||
 		die "$(tail -n 1 "$work/speed.err")"
 	awk -v refs="$refs" '{ print refs / $1 / 1e6 }' "$work/runs" | sort -g >"$work/rates"
-	echo "$(tail -n 1 "$work/rates") $(median <"$work/rates")"
+	echo "$(tail -n 1 "$work/rates") $(median <"$work/rates")" \
+		"$(awk -v refs="$refs" '$3 { print refs / $3 / 1e6 }' "$work/runs" | sort -g | tail -n 1)"
 }

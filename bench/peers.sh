@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # hvtrace beside other miss-curve engines, in one run on one machine: tables of docs/comparison.md on stdout.
 #
-#   [NAME=PATH]... bench/peers.sh [TRACE.u64]...
+#   [NAME=PATH]... bench/peers.sh [TRACE]...
 #
-# The made-up traces and each TRACE (little-endian 64-bit page numbers) go to hvtrace and to each peer that the
+# The references of made-up traces and of each TRACE, in any format that hvtrace reads, go to hvtrace and to each peer that the
 # environment names (absolute paths); nothing is downloaded or built:
 #
 #   LIBCACHESIM   folder with its programs distUtil and mrcProfiler
@@ -107,18 +107,27 @@ curve_of()
 	$translate <"$work/output" >"$work/curve"
 }
 
-# errors NAME SEEDS ENGINE PARAMETER...: mean errors at even and at log sizes.
+# curves_of NAME SEED ENGINE PARAMETER...: appends the errors of one sample.
+curves_of()
+{
+	local set
+
+	[ "$3" = libcachesim ] || [ "$2" -eq 1 ] || curve_of "$1" "$2" sizes "${@:3}" || return
+	for set in even log; do
+		[ "$3" != libcachesim ] || curve_of "$1" "$2" "$set" "${@:3}" || return
+		compare "$work/$1.exact" "$work/curve" "$work/$1.$set" >>"$work/$set.errors"
+	done
+}
+
+# errors NAME SEEDS ENGINE PARAMETER...: mean errors at even and at log sizes. Seed 1 was just timed, at all sizes.
 errors()
 {
-	local seed set
+	local seed
 
 	rm -f "$work"/{even,log}.errors
+	$translate <"$work/output" >"$work/curve"
 	for ((seed = 1; seed <= $2; seed++)); do
-		[ "$3" = libcachesim ] || curve_of "$1" "$seed" sizes "${@:3}" || return
-		for set in even log; do
-			[ "$3" != libcachesim ] || curve_of "$1" "$seed" "$set" "${@:3}" || return
-			compare "$work/$1.exact" "$work/curve" "$work/$1.$set" >>"$work/$set.errors"
-		done
+		curves_of "$1" "$seed" "${@:3}" || return
 		[ -z "${VERBOSE-}" ] || echo "$1 seed $seed ${*:3}: even $(tail -n 1 "$work/even.errors")," \
 			"log $(tail -n 1 "$work/log.errors")" >&2
 	done
@@ -141,17 +150,18 @@ timed()
 # row NAME SEEDS TITLE ENGINE PARAMETER...
 row()
 {
-	local best median even log
+	local best median cpu even log set=sizes
 
-	"$4" "$1" 1 "$work/$1.even" "${@:5}"
-	if ! read -r best median < <(timed "$1") ||
+	[ "$4" != libcachesim ] || set=even
+	"$4" "$1" 1 "$work/$1.$set" "${@:5}"
+	if ! read -r best median cpu < <(timed "$1") ||
 		! read -r even log < <(errors "$1" "$2" "${@:4}"); then
-		echo "| $3 | failed | | | |"
+		echo "| $3 | failed | | | | | |"
 		return
 	fi
-	awk -v title="$3" -v best="$best" -v median="$median" -v even="$even" -v log_="$log" \
+	awk -v title="$3" -v best="$best" -v median="$median" -v cpu="$cpu" -v even="$even" -v log_="$log" \
 		-v kib="$(awk '$2 > kib { kib = $2 } END { print kib }' "$work/runs")" 'BEGIN {
-		printf "| %s | %.4g | %.4g | %d | %.4f | %.4f |\n", title, median, best, kib / 1024, even, log_
+		printf "| %s | %.4g | %.4g | %.4g | %d | %.4f | %.4f |\n", title, median, best, cpu, kib / 1024, even, log_
 	}'
 }
 
@@ -184,8 +194,8 @@ sampled_rows()
 	local rate way
 
 	if has_mrc; then
-		for way in "--shards 0.001" "--shards 0.001 --detail 10" "--shards 0.01" "--shards 0.01 --detail 1" \
-			"--shards-max 8192" "--shards-max 8192 --detail 1"; do
+		for way in "--shards 0.001" "--shards 0.001 --detail 3" "--shards 0.01" "--shards 0.01 --detail 3" \
+			"--shards-max 8192" "--shards-max 8192 --detail 3"; do
 			# shellcheck disable=SC2086 # words
 			row "$1" "$seeds" "hvtrace $way" hvtrace $way
 		done
@@ -209,15 +219,16 @@ tables()
 {
 	exact_curve "$1"
 	printf '\n## %s\n\n%d references, %d pages.\n\n' "$2" "$(references "$1")" "$(cat "$work/$1.pages")"
-	echo '| engine | M refs/s | best | peak MiB | error, even sizes | error, log sizes |'
-	echo '|---|---:|---:|---:|---:|---:|'
+	echo '| engine | M refs/s | best | by CPU time | peak MiB | error, even sizes | error, log sizes |'
+	echo '|---|---:|---:|---:|---:|---:|---:|'
 	exact_rows "$1"
 	sampled_rows "$1"
 }
 
 traces=()
 for trace in "$@"; do
-	traces+=("$(realpath -e "$trace")") || die "no trace '$trace'"
+	take_trace "$trace"
+	traces+=("$name")
 done
 echo "$(uname -sr), $(nproc) CPUs ($(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)), $(date +%F)," \
 	"load $(cut -d ' ' -f 1 /proc/loadavg) before; median of $rounds runs (one if that" \
@@ -230,8 +241,6 @@ make_trace loop-1m loop 1000000 10000000 1
 tables zipf-1m "Zipf 0.9 over 1 M pages"
 tables uniform-1m "Uniform over 1 M pages"
 tables loop-1m "Loop over 1 M pages"
-for trace in "${traces[@]}"; do
-	name=$(basename "$trace" .u64)
-	ln -sf "$trace" "$work/$name.u64"
+for name in "${traces[@]}"; do
 	tables "$name" "$name"
 done
