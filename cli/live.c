@@ -24,9 +24,9 @@
 #define FIRST_TABLE 0.25
 /* Of the engine, unless told: 128 MiB of metadata at most. */
 #define MAX_PAGES (2ULL << 20)
-/* Of the recent past, 4 TiB in steps of a quarter: a MiB or so for each VM. */
-#define RECENT_PARTS 4
-#define RECENT_OCTAVES 30
+/* Of the recent past, up to 1 TiB in steps of an eighth: some 2 MiB for each VM. */
+#define RECENT_PARTS 8
+#define RECENT_OCTAVES 28
 /* Plain lines repeat the heading after so many tables. */
 #define HEAD_EVERY 20
 

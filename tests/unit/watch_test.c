@@ -8,6 +8,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "../../analysis/size.h"
+#include "../../cli/cli.h"
 #include "../../cli/watch.h"
 
 static struct tracer_vm vm_of(__u16 id, pid_t pid, const char *name)
@@ -159,6 +161,83 @@ static void report_outlives(void **state)
 	engine__free(e);
 }
 
+/* --- the recent past --- */
+
+static int apply_to(void *engine, const struct page_event *events, size_t n)
+{
+	return engine__apply(engine, events, n);
+}
+
+/* A guest of 400 frames reads pages 0 to n - 1, over and over, and ends at a time in ns. */
+static void loop_until(struct vm_recent *v, __u64 n, int rounds, __u64 end)
+{
+	__u64 at = 0;
+
+	for (__u64 i = 0; i < rounds * n; i++, at = (at + 1) % 400) {
+		const __u64 time = end - (rounds * n - i) * 1000;
+		const struct page_event events[2] = {
+			{.kind = PAGE_EVICT, .count = 1, .page = (i + n - 400) % n, .time = time},
+			{.kind = PAGE_FILL, .count = 1, .page = i % n, .frame = at, .time = time},
+		};
+		struct page_event evict = events[0];
+
+		evict.frame = at;
+		if (i >= 400)
+			assert_int_equal(vm_recent__apply(v, &evict, 1), 0);
+		assert_int_equal(vm_recent__apply(v, &events[1], 1), 0);
+	}
+}
+
+static __u64 now_ns(void)
+{
+	return cli__now() * 1e9;
+}
+
+/* Hours ago a loop over 1000 pages, and now one over 480: 100 frames more are of no use to the
+ * first, and all that the second one needs. What was seen in all says nothing of the kind. */
+static void changes_now(void **state)
+{
+	const struct past past = {.window.n = 600000000000ULL};
+	__u64 sizes[2 + 8 * 20];
+	struct watch_list l = {0};
+	struct tracer_vm vm = vm_of(0, 77, "web");
+	struct engine *e = new_engine();
+	const struct vm_recent_opts opts = {
+		.past = past,
+		.sizes = sizes,
+		.nr_sizes = size__grid(8, 20, sizes),
+		.apply = apply_to,
+		.ctx = e,
+	};
+	struct vm_recent *recent = vm_recent__new(&opts, e);
+	struct watch *w = watch_list__add(&l, &vm);
+	struct vm_counters c = {0};
+	struct table_row all, now;
+
+	assert_non_null(recent);
+	w->recent = recent;
+	watch__account(w, &vm, &c, 1);
+	watch__row(w, e, 1, 1.0, &now);
+	assert_true(isnan(now.change[0]));
+	loop_until(recent, 1000, 10, 10000000);
+	loop_until(recent, 480, 4, now_ns());
+	watch__row(w, e, 1, 1.0, &now);
+	w->recent = NULL;
+	watch__row(w, e, 1, 1.0, &all);
+	assert_true(all.change[0] > -0.3);
+	assert_true(now.change[0] < -0.6);
+	assert_true(now.change[2] <= now.change[0]);
+	w->recent = recent;
+	assert_int_equal(watch__end(w, e), 0);
+	assert_int_equal(w->report->space[SPACE_DISK].past.window.n, past.window.n);
+	assert_int_equal(w->report->space[SPACE_DISK].counts.fills, 11920);
+	assert_true(w->report->space[SPACE_DISK].curve[0].accesses == 1920);
+	assert_false(past__limited(&w->report->space[SPACE_MEM].past));
+	watch_list__free(&l);
+	vm_recent__free(recent);
+	engine__free(e);
+}
+
 static void labels(void **state)
 {
 	struct tracer_vm a = vm_of(1, 10, "web"), b = vm_of(2, 20, "db"), c = vm_of(3, 30, "web");
@@ -178,7 +257,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rates),  cmocka_unit_test(changes),
 		cmocka_unit_test(memory), cmocka_unit_test(report_outlives),
-		cmocka_unit_test(labels),
+		cmocka_unit_test(labels), cmocka_unit_test(changes_now),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
