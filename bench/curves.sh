@@ -63,7 +63,7 @@ sizes()
 	awk -v suffix="${2-p}" '{ printf "%s%d%s", (NR > 1 ? "," : ""), $1, suffix }' "$1"
 }
 
-# exact_curve NAME: the sizes, and the exact curve by the Olken tree; its seconds (whole process) are left in
+# exact_curve NAME: the sizes, and the exact curve by the Olken tree; its seconds of CPU time are left in
 # NAME.seconds, the number of pages in NAME.pages.
 exact_curve()
 {
@@ -76,7 +76,7 @@ exact_curve()
 	even_sizes "$pages" >"$trace.even"
 	log_sizes "$pages" >"$trace.log"
 	echo "$pages" >"$trace.pages"
-	awk '{ print $1 }' "$work/runs" >"$trace.seconds"
+	awk '{ print $3 }' "$work/runs" >"$trace.seconds"
 	sort -n "$trace.even" "$trace.log" | uniq >"$trace.sizes"
 	"$build/bench/olken" "$trace.u64" "$(sizes "$trace.sizes")" "$trace.exact" 2>"$work/error" ||
 		die "$(tail -n 1 "$work/error")"
