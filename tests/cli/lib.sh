@@ -124,12 +124,13 @@ wait_until()
 	done
 }
 
-# A process that stops itself; told to go on, it reads a disk of MIB in memory ROUNDS times from the
-# begin to the end, directly into the same 64 KiB of its memory. $reader is its pid, and $only
-# keeps hvtrace to it, whatever else goes on on this host, and to every page.
+# start_reader MIB ROUNDS [MIB ROUNDS]...: a process that stops itself; told to go on, it reads a
+# disk of MIB in memory ROUNDS times from the begin to the end, directly into the same 64 KiB of its
+# memory; and again with as much of the disk as comes next. $reader is its pid, and $only keeps
+# hvtrace to it, whatever else goes on on this host, and to every page.
 start_reader()
 {
-	local mib=$1 rounds=$2
+	local mib=$1
 
 	[ "$(uname -m)" = x86_64 ] || skip "the reader's system calls are numbered as on x86-64"
 	end_reader
@@ -138,13 +139,16 @@ start_reader()
 	devices__add_loop "$mib" || skip "no loop device here"
 	# mmap and pread64, as O_DIRECT wants aligned memory; perl-base is on every Debian.
 	perl -e '
-		my ($disk, $bytes, $rounds) = @ARGV;
+		my ($disk, @phases) = @ARGV;
 		my $buffer = syscall(9, 0, 65536, 3, 0x22, -1, 0);
 		sysopen(my $fd, $disk, 040000) or die "open: $!";
-		kill STOP => $$;
-		for my $at (map { my $r = $_; 0 .. $bytes / 65536 - 1 } 1 .. $rounds) {
-			syscall(17, fileno $fd, $buffer, 65536, $at * 65536) == 65536 or die "read: $!";
-		}' "$device" $((mib << 20)) "$rounds" &
+		while (my ($mib, $rounds) = splice @phases, 0, 2) {
+			kill STOP => $$;
+			for my $at (map { my $r = $_; 0 .. $mib * 16 - 1 } 1 .. $rounds) {
+				syscall(17, fileno $fd, $buffer, 65536, $at * 65536) == 65536 or
+					die "read: $!";
+			}
+		}' "$device" "$@" &
 	reader=$!
 	only=(-p "$reader" --vm "perl:$reader" --sample 1/1)
 	disown $reader
