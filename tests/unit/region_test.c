@@ -72,9 +72,12 @@ static void check_shape(const struct region *r, size_t asked)
 {
 	assert_true(r->bytes >= asked);
 	assert_int_equal((uintptr_t)r->base % PAGE, 0);
-	if (asked < REGION_CHUNK)
+	if (r->bytes < REGION_CHUNK)
 		return;
+	/* In chunks, however it came to be so large. */
+	assert_true(r->reserved >= r->bytes);
 	assert_int_equal((uintptr_t)r->base % REGION_CHUNK, 0);
+	assert_int_equal(r->bytes % REGION_CHUNK, 0);
 	assert_true(r->bytes < asked + REGION_CHUNK);
 }
 
