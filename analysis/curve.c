@@ -80,12 +80,13 @@ static void scale_groups(struct reuse_misses *m)
 int curve_sums__take(struct curve_sums *s, const struct reuse_histogram *h,
 		     const struct curve_scale *scale)
 {
-	double *size = malloc((s->n + 1) * 2 * sizeof(*size)), *off = size + s->n;
+	double *size = malloc((s->n + 1) * 2 * sizeof(*size)), *off;
 	struct reuse_misses *m = malloc((s->n + 1) * sizeof(*m));
 	int err = -ENOMEM;
 
 	if (!size || !m)
 		goto out;
+	off = size + s->n;
 	for (size_t i = 0; i < s->n; i++) {
 		size[i] = s->at[i].size * scale->stretch;
 		off[i] = sideways(size[i], scale);
