@@ -337,6 +337,7 @@ static int with_few_addresses(void)
 	struct rlimit limit = {0};
 	struct region r[3] = {0};
 	struct memory m;
+	void *other;
 
 	limit.rlim_cur = limit.rlim_max = addresses() + (256UL << 20);
 	if (setrlimit(RLIMIT_AS, &limit))
@@ -350,8 +351,10 @@ static int with_few_addresses(void)
 			return 2 + i;
 	for (int i = 0; i < 3; i++)
 		memset(r[i].base, 1, r[i].bytes);
-	if (!malloc(1 << 20))
+	other = malloc(1 << 20);
+	if (!other)
 		return 5;
+	free(other);
 	/* Beyond the ration. */
 	if (region__grow(&r[0], &m, 512UL << 20) != -ENOMEM)
 		return 6;
