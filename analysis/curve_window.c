@@ -30,6 +30,8 @@ struct curve_window {
 static int make_sums(struct curve_window *w, const __u64 *sizes, size_t n)
 {
 	w->present = curve_sums__new(sizes, n);
+	if (w->window)
+		return w->present ? 0 : -ENOMEM;
 	w->before = curve_sums__new(sizes, n);
 	w->faded = curve_sums__new(sizes, n);
 	return w->present && w->before && w->faded ? 0 : -ENOMEM;
