@@ -54,7 +54,7 @@ int curve_sums__take(struct curve_sums *s, const struct reuse_histogram *h,
 		     const struct curve_scale *scale);
 /* At the same sizes. */
 void curve_sums__copy(struct curve_sums *to, const struct curve_sums *from);
-/* *s += other * factor, at the same sizes. The rate is the lower one: the later. */
+/* *s += other * factor, at the same sizes; other may be s. The rate is the lower one: the later. */
 void curve_sums__add(struct curve_sums *s, const struct curve_sums *other, double factor);
 /* out has room for s->n points. */
 void curve_sums__points(const struct curve_sums *s, struct curve_point *out);

@@ -93,7 +93,8 @@ struct curve_window;
 /* Times are in any unit: nanoseconds, references, ... */
 struct curve_window_opts {
 	size_t sz;    /* sizeof(struct curve_window_opts) */
-	__u64 window; /* accesses of the last so much time count, or up to a sixteenth more; or */
+	__u64 window; /* accesses of the last so much time count, or of up to a sixteenth (rounded
+			 up) more; or */
 	__u64 half_life;    /* all count, those so much time ago half: the other is 0 */
 	__u64 start;	    /* time of the first access */
 	const __u64 *sizes; /* ascending, pages; copied */

@@ -74,8 +74,11 @@ static int take_sums(void *ctx, struct curve_sums *out)
 	const struct one *one = ctx;
 	int err = engine__sums(one->all->engine, one->vm, one->space, out);
 
-	/* Not even the first fill found room. */
-	return err == -ENOENT ? -ENOMEM : err;
+	if (err != -ENOENT)
+		return err;
+	/* No page of it is in the sample, or found room, so far. */
+	curve_sums__add(out, out, -1);
+	return 0;
 }
 
 static int on_interval(void *ctx, const struct interval *i)
