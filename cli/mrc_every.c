@@ -21,8 +21,11 @@ static bool to_stdout(const struct mrc_options *o)
 	return o->csv && !strcmp(o->csv, "-");
 }
 
+/* Of standard output it is known already how to say it. */
 static int cannot_write(const struct mrc_every *e, int err)
 {
+	if (e->csv == stdout)
+		return cli__flush();
 	return cli__failed("cannot write '%s': %s", e->o->csv, strerror(-err));
 }
 
@@ -188,15 +191,15 @@ static int put(struct mrc_every *e, const struct mrc_every_of *of, const struct 
 {
 	int err = r && e->csv ? export__curve_rows(e->csv, &r, 1) : 0;
 
-	if (err && e->csv != stdout)
+	if (err) {
 		cannot_write(e, err);
-	if (err)
-		cli__flush();
-	if (err)
 		return -ECANCELED;
-	if (e->o->json && e->csv != stdout)
+	}
+	if (e->csv == stdout)
+		return 0;
+	if (e->o->json)
 		put_json(e, of, i, r);
-	else if (e->csv != stdout)
+	else
 		put_text(e, of, i, r);
 	return cli__flush() ? -ECANCELED : 0;
 }

@@ -190,6 +190,15 @@ wrong "'$tmp/t.u64' has no times .u64.; give --window as references" 2 mrc --win
 wrong "'$tmp/t.u64' has no times .u64.; give --half-life as" 2 mrc --half-life 1 "$tmp/t.u64"
 wrong "has no times .csv.; give --every as references" 2 mrc --format csv --every 1h "$tmp/pages"
 wrong "cannot write '/nowhere/c.csv'" 1 mrc --every 1s --csv /nowhere/c.csv "$tmp/t.csv"
+wrong "cannot write '/dev/full': No space" 1 mrc --every 1s --csv /dev/full "$tmp/t.csv"
+for how in --json '--csv -'; do
+	# shellcheck disable=SC2016,SC2086 # the inner shell expands them; two words
+	run bash -c 'trace=$1 && shift && "$@" "$trace" >/dev/full' - "$tmp/t.csv" "$hvtrace" mrc \
+		--every 1s $how
+	status_is 1
+	err_lines 1
+	err_has 'cannot write to standard output: No space'
+done
 # Policies are of the whole trace; intervals beside them are no harm.
 run "$hvtrace" mrc --every 5000r --policy fifo --sizes 50p --csv - "$tmp/t.u64"
 status_is 0
