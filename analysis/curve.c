@@ -88,10 +88,10 @@ int curve_sums__take(struct curve_sums *s, const struct reuse_histogram *h,
 		goto out;
 	off = size + s->n;
 	for (size_t i = 0; i < s->n; i++) {
-		size[i] = s->at[i].size * scale->stretch;
+		size[i] = s->at[i].size;
 		off[i] = sideways(size[i], scale);
 	}
-	err = reuse_histogram__misses(h, size, off, s->n, m);
+	err = reuse_histogram__misses(h, size, off, scale->stretch, s->n, m);
 	for (size_t i = 0; !err && i < s->n; i++) {
 		scale_groups(&m[i]);
 		take(&s->at[i], h, &m[i], scale);

@@ -47,7 +47,7 @@ struct detail {
 	struct memory *memory;
 	double cost;
 	__u64 key;
-	__u64 hashes[CHUNK];
+	__u64 hashes[CHUNK], lots[CHUNK];
 };
 
 struct detail *detail__new(struct memory *m, __u64 key, double cost)
@@ -172,7 +172,7 @@ static int touch(struct level *l, __u64 hash)
 /* References that have the same tag: up to the window's begin or end. */
 static int follow(struct detail *d, struct level *l, const __u64 *pages, size_t n)
 {
-	size_t found = filter__apply(&l->filter, pages, n, d->hashes);
+	size_t found = filter__apply(&l->filter, pages, n, d->hashes, d->lots);
 	int err = 0;
 
 	/* The very reference that ends it: it is not to depend on how many come at once. */

@@ -131,9 +131,9 @@ static bool make_room(struct engine *e)
 /* --- events --- */
 
 static int count_fill(struct engine *e, struct tracked_space *s, const struct page_event *ev,
-		      __u64 hash, int was, __u64 distance)
+		      __u64 lot, int was, __u64 distance)
 {
-	struct reuse r = {.rate = e->rate, .group = estimate__group(hash)};
+	struct reuse r = {.rate = e->rate, .group = estimate__group(lot, e->threshold)};
 	double *count;
 	int err;
 
@@ -173,11 +173,11 @@ static int apply_to_stack(struct tracked_space *s, const struct page_event *ev, 
 }
 
 static int count_event(struct engine *e, struct tracked_space *s, const struct page_event *ev,
-		       __u64 hash, int was, __u64 distance)
+		       __u64 lot, int was, __u64 distance)
 {
 	switch (ev->kind) {
 	case PAGE_FILL:
-		return count_fill(e, s, ev, hash, was, distance);
+		return count_fill(e, s, ev, lot, was, distance);
 	case PAGE_WRITEBACK:
 		s->n.writebacks += 1 / e->rate;
 		return 0;
@@ -195,7 +195,7 @@ static int count_event(struct engine *e, struct tracked_space *s, const struct p
 
 /* An event on its way. */
 struct step {
-	__u64 hash;
+	__u64 hash, lot;
 	struct tracked_space *space; /* NULL: nothing to count */
 	__u64 distance;
 	int was; /* enum stack_result or -errno */
@@ -231,7 +231,7 @@ static int apply(struct engine *e, const struct page_event *ev, struct step *ste
 	step->space = NULL;
 	if (!well_formed(ev))
 		return -EINVAL;
-	if (ev->kind != PAGE_DISCARD && step->hash > e->threshold)
+	if (ev->kind != PAGE_DISCARD && step->lot > e->threshold)
 		return 0;
 	s = &e->spaces[ev->vm][ev->space];
 	if (!*s)
@@ -255,7 +255,7 @@ static int count(struct engine *e, const struct page_event *ev, const struct ste
 	if (!step->space)
 		return 0;
 	if (err >= 0)
-		err = count_event(e, step->space, ev, step->hash, step->was, step->distance);
+		err = count_event(e, step->space, ev, step->lot, step->was, step->distance);
 	if (err < 0)
 		step->space->n.lost += 1 / e->rate;
 	return err == -ENOSPC ? 0 : err;
@@ -269,7 +269,8 @@ static void prefetch(const struct engine *e, const struct page_event *ev, size_t
 			well_formed(&ev[i]) ? e->spaces[ev[i].vm][ev[i].space] : NULL;
 
 		step[i].hash = pe_hash(ev[i].page, ev[i].space);
-		if (s && step[i].hash <= e->threshold)
+		step[i].lot = pe_lot(ev[i].page, ev[i].space);
+		if (s && step[i].lot <= e->threshold)
 			exclusive_stack__prefetch(s->stack, step[i].hash);
 	}
 }

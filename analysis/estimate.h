@@ -8,10 +8,15 @@
 /* Followed pages fall into groups, each a small sample of its own. */
 #define ESTIMATE_GROUPS 16
 
-/* By the hash's low bits: those above decide whether a page is followed at all. */
-static inline unsigned int estimate__group(__u64 hash)
+/*
+ * The threshold's sixteenths: each group is to be chosen as the sample is, a page in so many of
+ * each neighbourhood, or their differences would tell the error of another kind of sample.
+ */
+static inline unsigned int estimate__group(__u64 lot, __u64 threshold)
 {
-	return hash % ESTIMATE_GROUPS;
+	unsigned int group = lot * (ESTIMATE_GROUPS / (threshold + 1.0));
+
+	return group < ESTIMATE_GROUPS ? group : ESTIMATE_GROUPS - 1;
 }
 
 /* Of the followed pages, by group; and of all, where it is known. */

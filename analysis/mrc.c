@@ -35,9 +35,10 @@ struct mrc {
 	__u64 count_threshold;	   /* and of those that are counted */
 	struct distinct *distinct; /* NULL while every page is followed, and will be */
 	double rate;
+	double density; /* pages followed for each page there is, when the rate last fell; or 0 */
 	__u64 max_pages;
 	__u64 accesses, all; /* references; those when every page was followed */
-	__u64 hashes[CHUNK];
+	__u64 hashes[CHUNK], lots[CHUNK];
 	__u32 distances[CHUNK];
 };
 
@@ -57,7 +58,7 @@ static void look_at(struct mrc *m)
 static int set_up(struct mrc *m, const struct mrc_opts *o)
 {
 	memory__init(&m->memory, 0);
-	m->filter.key = pe_hash(o->seed, 0);
+	m->filter.key = sample__key(o->seed);
 	m->filter.isa = filter__best();
 	m->threshold = sample__threshold(o->rate);
 	m->count_threshold = sample__threshold(fmin(COUNT_FACTOR * o->rate, 1));
@@ -109,14 +110,63 @@ void mrc__free(struct mrc *m)
 	free(m);
 }
 
+/* --- what is known of the sample --- */
+
+static struct curve_scale plain_scale(const struct mrc *m)
+{
+	return (struct curve_scale){
+		.rate = m->rate,
+		.sampled = m->accesses - m->all,
+		.stretch = 1,
+	};
+}
+
+/*
+ * Double sampling (Cochran, Sampling Techniques, 12.1): the pages that are followed are more or
+ * fewer than the rate's share of all, which are known better, for more of them were counted. The
+ * ones are among the others: what the two numbers differ by has the difference of their variances,
+ * and that of counting.
+ */
+static struct curve_scale known_scale(const struct mrc *m)
+{
+	double followed = lru_stack__pages(m->stack), share = sample__rate(m->count_threshold);
+	double counting = distinct__error() * distinct__error(), weight;
+	double seen = reuse_histogram__cold_misses(m->reuse);
+	double counted, of_followed, of_counted, told;
+	struct curve_scale s = plain_scale(m);
+
+	if (!m->distinct || m->rate >= share || !(followed > 0))
+		return s;
+	counted = distinct__estimate(m->distinct) / share;
+	of_followed = (1 - m->rate) / followed;
+	of_counted = (1 - share) / (counted * share);
+	told = of_followed - of_counted;
+	if (!(told > 0))
+		return s;
+	weight = told / (told + counting);
+	s.pages = seen + weight * (counted - seen);
+	s.pages_error = s.pages * sqrt(of_counted + weight * counting);
+	s.certain = weight * told / of_followed;
+	s.stretch = 1 + weight * (followed / (counted * m->rate) - 1);
+	return s;
+}
+
 /* --- the bound --- */
+
+static bool is_followed(const void *ctx, __u64 hash)
+{
+	const struct mrc *m = ctx;
+
+	return sample__lot(sample__page(hash, m->filter.key), m->filter.key) <= m->threshold;
+}
 
 /* Follow fewer pages: at last no more than FALL, however pages were chosen. */
 static void fall(struct mrc *m)
 {
 	m->threshold -= m->threshold / FALL;
 	look_at(m);
-	lru_stack__retain(m->stack, m->threshold);
+	lru_stack__retain(m->stack, is_followed, m);
+	m->density = m->rate * known_scale(m).stretch;
 }
 
 /* How many references can be followed before the bound is met. When it is about to be, the rate
@@ -138,7 +188,7 @@ static size_t room_for(struct mrc *m, size_t n)
 /* Distances into the histogram. */
 static int count(struct mrc *m, size_t n)
 {
-	struct reuse r = {.rate = m->rate};
+	struct reuse r = {.rate = m->rate, .density = m->density};
 
 	if (m->rate >= 1)
 		return reuse_histogram__exact(m->reuse, m->distances, n,
@@ -146,7 +196,7 @@ static int count(struct mrc *m, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		int err;
 
-		r.group = estimate__group(m->hashes[i]);
+		r.group = estimate__group(m->lots[i], m->threshold);
 		err = m->distances[i] == LRU_COLD
 			      ? reuse_histogram__cold(m->reuse, &r)
 			      : reuse_histogram__reused(m->reuse, &r, m->distances[i]);
@@ -172,19 +222,18 @@ static size_t sort_out(struct mrc *m, size_t n)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		__u64 hash = m->hashes[i];
-
-		if (hash <= m->count_threshold)
-			distinct__add(m->distinct, hash);
-		m->hashes[kept] = hash;
-		kept += hash <= m->threshold;
+		if (m->lots[i] <= m->count_threshold)
+			distinct__add(m->distinct, m->hashes[i]);
+		m->hashes[kept] = m->hashes[i];
+		m->lots[kept] = m->lots[i];
+		kept += m->lots[i] <= m->threshold;
 	}
 	return kept;
 }
 
 static int access_chunk(struct mrc *m, const __u64 *pages, size_t n)
 {
-	size_t found = filter__apply(&m->filter, pages, n, m->hashes);
+	size_t found = filter__apply(&m->filter, pages, n, m->hashes, m->lots);
 
 	if (m->distinct)
 		found = sort_out(m, found);
@@ -226,44 +275,6 @@ void mrc__counts(const struct mrc *m, struct mrc_counts *out)
 		out->samples += detail__cost(m->detail);
 }
 
-static struct curve_scale plain_scale(const struct mrc *m)
-{
-	return (struct curve_scale){
-		.rate = m->rate,
-		.sampled = m->accesses - m->all,
-		.stretch = 1,
-	};
-}
-
-/*
- * Double sampling (Cochran, Sampling Techniques, 12.1): the pages that are followed are more or
- * fewer than the rate's share of all, which are known better, for more of them were counted. The
- * ones are among the others: what the two numbers differ by has the difference of their variances,
- * and that of counting.
- */
-static struct curve_scale known_scale(const struct mrc *m)
-{
-	double followed = lru_stack__pages(m->stack), share = sample__rate(m->count_threshold);
-	double counting = distinct__error() * distinct__error(), weight;
-	double counted, of_followed, of_counted, told;
-	struct curve_scale s = plain_scale(m);
-
-	if (!m->distinct || m->rate >= share || !(followed > 0))
-		return s;
-	counted = distinct__estimate(m->distinct);
-	of_followed = (1 - m->rate) / followed;
-	of_counted = (1 - share) / counted;
-	told = of_followed - of_counted;
-	if (!(told > 0))
-		return s;
-	weight = told / (told + counting);
-	s.pages = counted / share;
-	s.pages_error = s.pages * sqrt(of_counted + counting);
-	s.certain = weight * told / of_followed;
-	s.stretch = 1 + weight * (followed / (s.pages * m->rate) - 1);
-	return s;
-}
-
 static int take_sums(const struct mrc *m, const struct curve_scale *scale, struct curve_sums *out)
 {
 	int err = curve_sums__take(out, m->reuse, scale);
@@ -271,6 +282,16 @@ static int take_sums(const struct mrc *m, const struct curve_scale *scale, struc
 	if (!err && m->detail && m->rate < 1)
 		detail__take(m->detail, out, m->rate, m->accesses - m->all);
 	return err;
+}
+
+/* With a bound the distances are right already, each by what was known at its time. */
+static struct curve_scale query_scale(const struct mrc *m)
+{
+	struct curve_scale scale = known_scale(m);
+
+	if (m->density > 0)
+		scale.stretch = 1;
+	return scale;
 }
 
 int mrc__sums(const struct mrc *m, struct curve_sums *out)
@@ -283,7 +304,7 @@ int mrc__sums(const struct mrc *m, struct curve_sums *out)
 int mrc__curve(const struct mrc *m, const __u64 *sizes, size_t n, struct curve_point *out)
 {
 	struct curve_sums *sums = curve_sums__new(sizes, n);
-	struct curve_scale scale = known_scale(m);
+	struct curve_scale scale = query_scale(m);
 	int err = sums ? take_sums(m, &scale, sums) : -ENOMEM;
 
 	if (!err)
@@ -294,7 +315,7 @@ int mrc__curve(const struct mrc *m, const __u64 *sizes, size_t n, struct curve_p
 
 __u64 mrc__max_distance(const struct mrc *m)
 {
-	struct curve_scale scale = known_scale(m);
+	struct curve_scale scale = query_scale(m);
 
 	return ceil(reuse_histogram__reused_end(m->reuse) / fmin(scale.stretch, 1));
 }

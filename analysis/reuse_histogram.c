@@ -111,9 +111,11 @@ static int add_both(struct log_histogram *all, struct log_histogram *group, __u6
 	return -ENOMEM;
 }
 
-static __u64 in_pages(__u64 sampled, double rate)
+static __u64 in_pages(__u64 sampled, const struct reuse *r)
 {
-	return fmin((sampled + (1 - rate) / 2) / rate, FAR);
+	double density = r->density > 0 ? r->density : r->rate;
+
+	return fmin((sampled + (1 - r->rate) / 2) / density, FAR);
 }
 
 static int sampled_cold(struct reuse_histogram *h, const struct reuse *r)
@@ -132,8 +134,8 @@ static int sampled_reused(struct reuse_histogram *h, const struct reuse *r, __u6
 {
 	struct sampled *s = get_sampled(h);
 
-	if (!s || add_both(&s->reused, &s->group[r->group].reused, in_pages(distance, r->rate),
-			   1 / r->rate))
+	if (!s ||
+	    add_both(&s->reused, &s->group[r->group].reused, in_pages(distance, r), 1 / r->rate))
 		return -ENOMEM;
 	count_sampled(s, r);
 	return 0;
@@ -142,7 +144,7 @@ static int sampled_reused(struct reuse_histogram *h, const struct reuse *r, __u6
 static int sampled_unseen(struct reuse_histogram *h, const struct reuse *r, __u64 bound)
 {
 	struct sampled *s = get_sampled(h);
-	__u64 b = in_pages(bound, r->rate);
+	__u64 b = in_pages(bound, r);
 
 	if (!s || add_both(&s->unseen, &s->group[r->group].unseen,
 			   log_histogram__round_up(&s->unseen, b), 1 / r->rate))
@@ -305,7 +307,7 @@ static void take_sampled(const struct sampled *s, double size, double off, struc
 }
 
 int reuse_histogram__misses(const struct reuse_histogram *h, const double *size, const double *off,
-			    size_t n, struct reuse_misses *out)
+			    double stretch, size_t n, struct reuse_misses *out)
 {
 	double *reused = malloc((n + 1) * sizeof(*reused));
 
@@ -321,7 +323,7 @@ int reuse_histogram__misses(const struct reuse_histogram *h, const double *size,
 			out[i].unseen = unseen;
 		}
 		if (h->sampled)
-			take_sampled(h->sampled, size[i], off[i], &out[i]);
+			take_sampled(h->sampled, size[i] * stretch, off[i], &out[i]);
 	}
 	free(reused);
 	return 0;

@@ -22,7 +22,8 @@ struct reuse_histogram;
 /* An access: the share of the pages that is followed (1: all), and its page's group. */
 struct reuse {
 	double rate;
-	__u32 group; /* estimate__group() */
+	__u32 group;	/* estimate__group() */
+	double density; /* followed pages for each page there is, if that is known better; or 0 */
 };
 
 /* The memory must live longer. NULL with errno. */
@@ -60,11 +61,10 @@ struct reuse_misses {
 	double fewer, more;	       /* sampled, with a little less and more memory */
 	double group[ESTIMATE_GROUPS]; /* sampled, at lower resolution */
 };
-/*
- * At n ascending sizes, pages. Near a size means by `off` pages, of as many sizes. -ENOMEM.
- */
+/* At n ascending sizes, in pages; near a size means by `off` pages. In the sample all distances are
+ * taken as `stretch` times too long. -ENOMEM. */
 int reuse_histogram__misses(const struct reuse_histogram *h, const double *size, const double *off,
-			    size_t n, struct reuse_misses *out);
+			    double stretch, size_t n, struct reuse_misses *out);
 /* Accesses: the exact ones, and of each group. */
 double reuse_histogram__exact_accesses(const struct reuse_histogram *h);
 double reuse_histogram__exact_cold(const struct reuse_histogram *h);

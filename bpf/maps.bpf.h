@@ -52,7 +52,7 @@ struct {
 
 static __always_inline bool sampled(__u64 page, __u64 space)
 {
-	return pe_hash(page, space) <= *(volatile __u64 *)&shared.threshold;
+	return pe_lot(page, space) <= *(volatile __u64 *)&shared.threshold;
 }
 
 static __always_inline struct vm_counters *vm_counters__of(__u32 vm)

@@ -69,13 +69,7 @@ static inline __u64 pe_page(__u64 disk, __u64 number)
 	return disk << PE_DISK_SHIFT | number;
 }
 
-/*
- * Spatial sampling (SHARDS, Waldspurger et al., FAST '15): a page is sampled
- * when its hash is at or under the threshold. 2^64-1 samples every page.
- * The hash is MurmurHash3's 64-bit finalizer over page and space.
- */
-#define PE_SAMPLE_ALL (~0ULL)
-
+/* MurmurHash3's 64-bit finalizer over page and space: no two pages of a space share a hash. */
 static inline __u64 pe_hash(__u64 page, __u64 space)
 {
 	__u64 h = page ^ (space << 63);
@@ -86,6 +80,35 @@ static inline __u64 pe_hash(__u64 page, __u64 space)
 	h *= 0xc4ceb9fe1a85ec53ULL;
 	h ^= h >> 33;
 	return h;
+}
+
+/* The page of a hash: two multiplications and xors with half of itself can be undone. */
+static inline __u64 pe_unhash(__u64 hash, __u64 space)
+{
+	hash ^= hash >> 33;
+	hash *= 0x9cb4b2f8129337dbULL; /* inverse of 0xc4ceb9fe1a85ec53 */
+	hash ^= hash >> 33;
+	hash *= 0x4f74430c22a54005ULL; /* inverse of 0xff51afd7ed558ccd */
+	hash ^= hash >> 33;
+	return hash ^ (space << 63);
+}
+
+/*
+ * Spatial sampling (SHARDS, Waldspurger et al., FAST '15): a page is sampled when its lot is at or
+ * under the threshold. 2^64-1 samples every page.
+ *
+ * What is done to neighbouring pages is alike, so a sample should have its share of each
+ * neighbourhood: by multiples of the golden ratio (Knuth, TAOCP 3, 6.4: they fill each gap in turn)
+ * any run of pages has so many of them at each rate, give or take one or two, where hashes would
+ * leave it to chance. Chance places the blocks of 2^14 pages.
+ */
+#define PE_SAMPLE_ALL (~0ULL)
+#define PE_LOT_SHIFT 14
+#define PE_GOLDEN 0x9e3779b97f4a7c15ULL /* 2^64 over the golden ratio */
+
+static inline __u64 pe_lot(__u64 page, __u64 space)
+{
+	return page * PE_GOLDEN + pe_hash(page >> PE_LOT_SHIFT, space);
 }
 
 /* Latency histogram: 4 buckets per power of two from 2^10 ns up. Bucket b holds

@@ -137,7 +137,7 @@ struct hv_waiting {
 
 /* Losses and switches. Each counter is added to atomically, and seldom. */
 struct hv_shared {
-	__u64 threshold;     /* sampling: pe_hash() at or under it */
+	__u64 threshold;     /* sampling: pe_lot() at or under it */
 	__u64 frame_buckets; /* of the frame map in use: 16 or more, under 2^32 */
 	__u64 lost_frames;
 	__u64 lost_latency;

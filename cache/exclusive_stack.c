@@ -57,17 +57,9 @@ static inline bool same_frame(const struct page_cell *c, __u64 frame)
 	return frame == PE_FRAME_NONE || !((c->check ^ frame_check(frame, 0)) & ~STATE_MASK);
 }
 
-/* pe_hash() undone: its two multiplications and its xors with half of itself can be. */
 static __u64 page_of(const struct exclusive_stack *s, const struct page_cell *c)
 {
-	__u64 h = page_table__hash(&s->table, c->key);
-
-	h ^= h >> 33;
-	h *= 0x9cb4b2f8129337dbULL; /* inverse of 0xc4ceb9fe1a85ec53 */
-	h ^= h >> 33;
-	h *= 0x4f74430c22a54005ULL; /* inverse of 0xff51afd7ed558ccd */
-	h ^= h >> 33;
-	return h ^ (__u64)s->space << 63;
+	return pe_unhash(page_table__hash(&s->table, c->key), s->space);
 }
 
 /* A new cell, at the place where its page was looked for. Its pos is to be set. Cells move. */
@@ -322,7 +314,7 @@ static bool discard_cell(struct exclusive_stack *s, struct page_cell *c, bool ma
 struct sweep {
 	struct exclusive_stack *stack;
 	__u64 page, count; /* a range */
-	__u64 threshold;   /* of hashes */
+	__u64 threshold;   /* of lots */
 	__u32 slot;
 	bool mark_dead;
 };
@@ -388,7 +380,7 @@ static bool is_above(void *ctx, struct page_cell *c)
 {
 	const struct sweep *above = ctx;
 
-	return page_table__hash(&above->stack->table, c->key) > above->threshold &&
+	return pe_lot(page_of(above->stack, c), above->stack->space) > above->threshold &&
 	       discard_cell(above->stack, c, false);
 }
 

@@ -6,8 +6,7 @@
  * A page is a ghost (evicted: in the stack), resident (in a frame of the VM), dead (in a frame,
  * but discarded on disk since: its eviction brings nothing) or not tracked.
  *
- * hash is pe_hash(page, space) throughout: callers need it anyway, to sample, and no two pages
- * share one.
+ * hash is pe_hash(page, space) throughout, which no two pages share.
  */
 #ifndef HVTRACE_EXCLUSIVE_STACK_H
 #define HVTRACE_EXCLUSIVE_STACK_H
@@ -67,7 +66,7 @@ void exclusive_stack__discard(struct exclusive_stack *s, __u64 page, __u64 count
 /* Drop the oldest ghosts, a few in a hundred of them. Distances stay exact above the depth kept.
  * How many were dropped; 0: there is none. */
 __u32 exclusive_stack__drop_oldest(struct exclusive_stack *s);
-/* Drop all pages whose hash is above the threshold. */
+/* Drop all pages whose pe_lot() is above the threshold. */
 void exclusive_stack__retain(struct exclusive_stack *s, __u64 threshold);
 
 /* STACK_UNKNOWN, STACK_GHOST with its depth, or STACK_RESIDENT. */

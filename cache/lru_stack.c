@@ -275,26 +275,29 @@ int lru_stack__touch(struct lru_stack *s, __u64 hash, __u32 *tag, __u32 *distanc
 
 /* --- forgetting --- */
 
-struct above {
+struct choice {
 	struct lru_stack *stack;
-	__u64 threshold;
+	bool (*keep)(const void *ctx, __u64 hash);
+	const void *ctx;
 };
 
-static bool forget_above(void *ctx, struct page_cell *c)
+static bool forget_others(void *ctx, struct page_cell *c)
 {
-	const struct above *a = ctx;
+	const struct choice *choice = ctx;
+	struct lru_stack *s = choice->stack;
 
-	if (page_table__hash(&a->stack->table, c->key) <= a->threshold)
+	if (choice->keep(choice->ctx, page_table__hash(&s->table, c->key)))
 		return false;
-	slot_set__del(&a->stack->set, c->pos);
+	slot_set__del(&s->set, c->pos);
 	return true;
 }
 
-void lru_stack__retain(struct lru_stack *s, __u64 threshold)
+void lru_stack__retain(struct lru_stack *s, bool (*keep)(const void *ctx, __u64 hash),
+		       const void *ctx)
 {
-	struct above a = {.stack = s, .threshold = threshold};
+	struct choice choice = {.stack = s, .keep = keep, .ctx = ctx};
 
-	page_table__sweep(&s->table, forget_above, &a);
+	page_table__sweep(&s->table, forget_others, &choice);
 }
 
 static bool forget(void *ctx, struct page_cell *c)

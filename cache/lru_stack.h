@@ -47,8 +47,9 @@ ssize_t lru_stack__access(struct lru_stack *s, const __u64 *hashes, size_t n, __
  */
 int lru_stack__touch(struct lru_stack *s, __u64 hash, __u32 *tag, __u32 *distance);
 
-/* Forget pages whose hash is above the threshold. Distances are of the others from then on. */
-void lru_stack__retain(struct lru_stack *s, __u64 threshold);
+/* Forget the pages that keep() is not true for. Distances are of the others from then on. */
+void lru_stack__retain(struct lru_stack *s, bool (*keep)(const void *ctx, __u64 hash),
+		       const void *ctx);
 /* Forget all, but keep the memory. */
 void lru_stack__clear(struct lru_stack *s);
 

@@ -22,7 +22,7 @@
 
 static const char magic[8] = "hvtrace\n";
 
-#define VERSION 1
+#define VERSION 2
 #define HEADER_BYTES 24
 #define BLOCK_HEADER_BYTES 16
 #define BLOCK_EVENTS 16384

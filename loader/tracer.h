@@ -38,7 +38,7 @@ typedef void (*tracer_warn_fn)(void *ctx, const char *line);
 struct tracer_opts {
 	size_t sz;		  /* sizeof(struct tracer_opts) */
 	bool off[TRACER_SOURCES]; /* sources not to attach */
-	__u64 threshold;	  /* sampling threshold at start; see pe_hash() */
+	__u64 threshold;	  /* sampling threshold at start; see pe_lot() */
 	__u64 max_frames;	  /* frame map capacity, in frames; 0 = 1 Mi */
 	size_t ring_bytes;	  /* ring buffer, a power of two; 0 = 8 MiB */
 	const pid_t *pids;	  /* processes to trace beside those that use KVM */

@@ -19,8 +19,8 @@ void tracer__forget_frames(struct tracer *t, __u32 vm)
 static bool still_sampled(const struct hv_frame_slot *slot, __u64 threshold)
 {
 	if (slot->key & HV_KEY_MEM)
-		return pe_hash(slot->key & HV_FRAME_MASK & ~HV_KEY_MEM, SPACE_MEM) <= threshold;
-	return pe_hash(slot->page - 1, SPACE_DISK) <= threshold;
+		return pe_lot(slot->key & HV_FRAME_MASK & ~HV_KEY_MEM, SPACE_MEM) <= threshold;
+	return pe_lot(slot->page - 1, SPACE_DISK) <= threshold;
 }
 
 /* Into the slot that the frame has here already, if it has one. A program that was

@@ -61,7 +61,7 @@ static struct policy_sim *new_sim(const struct policy_opts *o)
 	s->ops = policy__ops(o->policy);
 	s->threshold = sample__threshold(o->rate > 0 ? o->rate : 1);
 	s->rate = sample__rate(s->threshold);
-	s->filter.key = pe_hash(o->seed, 0);
+	s->filter.key = sample__key(o->seed);
 	s->filter.threshold = sample__threshold(fmin(COUNT_FACTOR * s->rate, 1));
 	s->filter.isa = filter__best();
 	s->nr_sizes = o->nr_sizes;
@@ -197,9 +197,9 @@ static int reserve(struct policy_sim *s, __u32 n)
 	return err;
 }
 
-static int add(struct policy_sim *s, __u64 hash)
+static int add(struct policy_sim *s, __u64 hash, __u64 lot)
 {
-	unsigned int group = estimate__group(hash);
+	unsigned int group = estimate__group(lot, s->threshold);
 	__u32 pages = s->numbers.pages, page = page_numbers__get(&s->numbers, hash);
 	int err = 0;
 
@@ -223,7 +223,7 @@ static int add_all(struct policy_sim *s, size_t n)
 	for (size_t i = 0; i < n && !err; i++) {
 		if (i + POLICY_AHEAD < n)
 			page_numbers__prefetch(&s->numbers, s->hash[i + POLICY_AHEAD]);
-		err = add(s, s->hash[i]);
+		err = add(s, s->hash[i], s->lot[i]);
 	}
 	return err;
 }
@@ -231,7 +231,7 @@ static int add_all(struct policy_sim *s, size_t n)
 /* The hashes of the references that are followed; pages are counted on the way. */
 static size_t sample(struct policy_sim *s, const __u64 *pages, size_t n)
 {
-	size_t counted = filter__apply(&s->filter, pages, n, s->hash), followed = 0;
+	size_t counted = filter__apply(&s->filter, pages, n, s->hash, s->lot), followed = 0;
 
 	if (s->rate >= 1)
 		return counted;
@@ -240,7 +240,8 @@ static size_t sample(struct policy_sim *s, const __u64 *pages, size_t n)
 
 		distinct__add(&s->distinct, hash);
 		s->hash[followed] = hash;
-		followed += hash <= s->threshold;
+		s->lot[followed] = s->lot[i];
+		followed += s->lot[followed] <= s->threshold;
 	}
 	return followed;
 }

@@ -43,7 +43,7 @@ struct policy_sim {
 	size_t n;   /* references waiting */
 	__u8 group[POLICY_BATCH];
 	__u32 page[POLICY_BATCH + POLICY_AHEAD];
-	__u64 hash[POLICY_BATCH];
+	__u64 hash[POLICY_BATCH], lot[POLICY_BATCH];
 };
 
 /* Simulate what is waiting. -ENOMEM. */

@@ -31,7 +31,7 @@ static void sample_a_quarter(struct handlers *h)
 
 static bool is_sampled(const struct handlers *h, __u64 page)
 {
-	return pe_hash(pe_page(handlers__disk_id(h), page), SPACE_DISK) <= h->shared->threshold;
+	return pe_lot(pe_page(handlers__disk_id(h), page), SPACE_DISK) <= h->shared->threshold;
 }
 
 /* The first page from `page` on that is sampled, or is not. */
@@ -98,7 +98,7 @@ static void test_lower_rate(void **state)
 	handlers__transfer(h, OP_READ, goes + 1000000, anon(h, 5001, 1), 1);
 	handlers__transfer(h, OP_READ, goes, anon(h, 5000, 1), 1);
 	for (size_t i = 0; i < h->n; i++)
-		assert_true(pe_hash(h->events[i].page, SPACE_DISK) <= h->shared->threshold);
+		assert_true(pe_lot(h->events[i].page, SPACE_DISK) <= h->shared->threshold);
 	assert_int_equal(h->events[h->n - 1].kind, PAGE_EVICT);
 	assert_int_equal(h->events[h->n - 1].frame, 5000);
 	assert_int_equal(handlers__counters(h, VM).evictions, 1);

@@ -44,7 +44,7 @@ static __u64 sampled_among(__u64 disk, __u64 first, __u64 count, __u64 threshold
 	__u64 n = 0;
 
 	for (__u64 i = first; i < first + count; i++)
-		n += pe_hash(pe_page(disk, i), SPACE_DISK) <= threshold;
+		n += pe_lot(pe_page(disk, i), SPACE_DISK) <= threshold;
 	return n;
 }
 
@@ -60,7 +60,7 @@ static void expect_all_under(const struct rig *r, __u64 threshold)
 
 	events = trace__events(r->trace, &n);
 	for (size_t i = 0; i < n; i++)
-		assert_true(pe_hash(events[i].page, SPACE_DISK) <= threshold);
+		assert_true(pe_lot(events[i].page, SPACE_DISK) <= threshold);
 }
 
 /* An unsampled fill into a frame that holds a sampled page evicts that one. */

@@ -367,7 +367,7 @@ static void test_sampled_counts(void **state)
 	__u64 sampled = 0;
 
 	for (__u64 page = 0; page < 4000; page++) {
-		sampled += pe_hash(page, SPACE_DISK) <= PE_SAMPLE_ALL >> 2;
+		sampled += pe_lot(page, SPACE_DISK) <= PE_SAMPLE_ALL >> 2;
 		send(e, PAGE_FILL, page, page);
 		send(e, PAGE_WRITEBACK, page, page);
 		send(e, PAGE_EVICT, page, page);

@@ -154,7 +154,7 @@ static __u32 model__drop_oldest(struct model *m)
 static void model__retain(struct model *m, enum page_space space, __u64 base, __u64 threshold)
 {
 	for (__u64 page = 0; page < m->pages; page++)
-		if (pe_hash(base + page, space) > threshold)
+		if (pe_lot(base + page, space) > threshold)
 			model__forget(m, page);
 }
 
@@ -215,7 +215,7 @@ static void pair__event(struct pair *p, struct random *r)
 	__u64 hash = pe_hash(p->base + page, p->space), want = 0, got = 0;
 	int kind = random__below(r, 10);
 
-	if (hash > p->threshold || !pair__room(p, page))
+	if (pe_lot(p->base + page, p->space) > p->threshold || !pair__room(p, page))
 		return;
 	if (kind < 5) {
 		/* Mostly by the frame that holds it, as it is in life. */

@@ -16,37 +16,55 @@
 
 #define REFS 1024
 
-static size_t expected(const struct filter *f, const __u64 *pages, size_t n, __u64 *out)
+struct sampled {
+	size_t found;
+	__u64 *hashes, *lots;
+};
+
+/* As large as they are, so that the sanitizer sees a look beyond. */
+static struct sampled room_for(size_t n)
 {
-	size_t found = 0;
+	return (struct sampled){.hashes = malloc(n * sizeof(__u64)),
+				.lots = malloc(n * sizeof(__u64))};
+}
 
+static void free_room(struct sampled *s)
+{
+	free(s->hashes);
+	free(s->lots);
+}
+
+static void expect(const struct filter *f, const __u64 *pages, size_t n, struct sampled *s)
+{
 	for (size_t i = 0; i < n; i++) {
-		__u64 hash = pe_hash(pages[i] ^ f->key, 0), moved = hash + f->offset;
+		__u64 lot = sample__lot(pages[i], f->key), moved = lot + f->offset;
 
-		if (moved <= f->threshold)
-			out[found++] = hash;
+		if (moved > f->threshold)
+			continue;
+		s->hashes[s->found] = sample__hash(pages[i], f->key);
+		s->lots[s->found++] = lot;
 	}
-	return found;
 }
 
 static void check(struct filter f, const __u64 *pages, size_t n)
 {
-	/* As large as they are, so that the sanitizer sees a look beyond. */
-	__u64 *in = malloc(n * sizeof(*in)), *got = malloc(n * sizeof(*got));
-	__u64 *want = malloc(n * sizeof(*want));
-	size_t found = expected(&f, pages, n, want);
+	struct sampled want = room_for(n), got = room_for(n);
+	__u64 *in = malloc(n * sizeof(*in));
 
+	expect(&f, pages, n, &want);
 	if (n)
 		memcpy(in, pages, n * sizeof(*in));
 	for (int isa = 0; isa <= (int)filter__best(); isa++) {
 		f.isa = isa;
-		assert_int_equal(filter__apply(&f, in, n, got), found);
-		if (found)
-			assert_memory_equal(got, want, found * sizeof(*got));
+		assert_int_equal(filter__apply(&f, in, n, got.hashes, got.lots), want.found);
+		if (!want.found)
+			continue;
+		assert_memory_equal(got.hashes, want.hashes, want.found * sizeof(__u64));
+		assert_memory_equal(got.lots, want.lots, want.found * sizeof(__u64));
 	}
 	free(in);
-	free(got);
-	free(want);
+	free_room(&want);
+	free_room(&got);
 }
 
 static void test_isa(void **state)
@@ -93,28 +111,28 @@ static void test_offsets(void **state)
 	}
 }
 
-/* On both sides of the threshold, and where hash + offset wraps. */
+/* On both sides of the threshold, and where lot + offset wraps. */
 static void test_edges(void **state)
 {
 	struct random r = {random__seed()};
-	__u64 pages[REFS], out[REFS];
+	__u64 pages[REFS], hashes[REFS], lots[REFS];
 
 	random_pages(&r, pages);
 	for (int i = 0; i < 500; i++) {
 		struct filter f = {.key = random__next(&r), .isa = filter__best()};
-		__u64 hash = pe_hash(pages[i] ^ f.key, 0);
+		__u64 lot = sample__lot(pages[i], f.key);
 
-		f.threshold = hash;
+		f.threshold = lot;
 		check(f, pages, 16 + i);
-		assert_int_equal(filter__apply(&f, pages + i, 1, out), 1);
-		f.threshold = hash - 1;
-		assert_int_equal(filter__apply(&f, pages + i, 1, out), 0);
+		assert_int_equal(filter__apply(&f, pages + i, 1, hashes, lots), 1);
+		f.threshold = lot - 1;
+		assert_int_equal(filter__apply(&f, pages + i, 1, hashes, lots), 0);
 		f.threshold = 0;
-		f.offset = -hash;
+		f.offset = -lot;
 		check(f, pages, 16 + i);
-		assert_int_equal(filter__apply(&f, pages + i, 1, out), 1);
-		f.offset = -hash - 1;
-		assert_int_equal(filter__apply(&f, pages + i, 1, out), 0);
+		assert_int_equal(filter__apply(&f, pages + i, 1, hashes, lots), 1);
+		f.offset = -lot - 1;
+		assert_int_equal(filter__apply(&f, pages + i, 1, hashes, lots), 0);
 	}
 }
 
@@ -123,11 +141,11 @@ static void test_rate(void **state)
 {
 	static const double rates[] = {1, 0.9999, 0.999, 0.97, 0.75, 0.51, 0.5, 0.34, 0.1, 0.001};
 	struct random r = {random__seed_or(1)};
-	__u64 pages[REFS], out[REFS];
+	__u64 pages[REFS], hashes[REFS], lots[REFS];
 	double n = 1000 * REFS;
 
 	for (size_t k = 0; k < sizeof(rates) / sizeof(rates[0]); k++) {
-		struct filter f = {.key = pe_hash(random__next(&r), 0),
+		struct filter f = {.key = sample__key(random__next(&r)),
 				   .threshold = sample__threshold(rates[k]),
 				   .isa = filter__best()};
 		double found = 0;
@@ -135,7 +153,7 @@ static void test_rate(void **state)
 		for (int i = 0; i < 1000; i++) {
 			for (int j = 0; j < REFS; j++)
 				pages[j] = i * REFS + j;
-			found += filter__apply(&f, pages, REFS, out);
+			found += filter__apply(&f, pages, REFS, hashes, lots);
 		}
 		assert_float_equal(found, n * rates[k],
 				   4 * sqrt(n * rates[k] * (1 - rates[k])) + 0.1);

@@ -360,6 +360,11 @@ static __u64 some_threshold(const struct trace *t, struct random *r)
 	return random__one_in(r, 5) ? random__next(r) : t->hash_of[random__below(r, t->pages)];
 }
 
+static bool not_above(const void *threshold, __u64 hash)
+{
+	return hash <= *(const __u64 *)threshold;
+}
+
 static void forget_and_go_on(struct under_test *u, struct trace *t, struct random *r)
 {
 	struct list l = {0};
@@ -378,7 +383,7 @@ static void forget_and_go_on(struct under_test *u, struct trace *t, struct rando
 			lru_stack__clear(u->stack);
 			l.nr = 0;
 		} else {
-			lru_stack__retain(u->stack, threshold);
+			lru_stack__retain(u->stack, not_above, &threshold);
 			list__retain(&l, t->hash_of, threshold);
 		}
 		assert_int_equal(lru_stack__pages(u->stack), l.nr);

@@ -179,7 +179,7 @@ static void check_misses(const struct fixture *f)
 
 	for (int i = 0; i < SIZES; i++)
 		off[i] = sqrt(size[i]);
-	assert_int_equal(reuse_histogram__misses(f->h, size, off, SIZES, m), 0);
+	assert_int_equal(reuse_histogram__misses(f->h, size, off, 1, SIZES, m), 0);
 	for (int i = 0; i < SIZES; i++)
 		check_size(f, &m[i], size[i], off[i]);
 	about(m[SIZES - 1].exact + m[SIZES - 1].sampled, accesses(f, COLD), 1e-6);
@@ -279,9 +279,9 @@ static void test_exact_at_each_size(void **state)
 		double half = size + 0.5, zero = 0;
 		struct reuse_misses m;
 
-		assert_int_equal(reuse_histogram__misses(f->h, &size, &zero, 1, &m), 0);
+		assert_int_equal(reuse_histogram__misses(f->h, &size, &zero, 1, 1, &m), 0);
 		assert_true(m.exact == want && m.sampled == 0 && m.unseen == 0);
-		assert_int_equal(reuse_histogram__misses(f->h, &half, &zero, 1, &m), 0);
+		assert_int_equal(reuse_histogram__misses(f->h, &half, &zero, 1, 1, &m), 0);
 		assert_true(m.exact == (size > 0 ? (want + next) / 2
 						 : (accesses(f, COLD) + accesses(f, REUSED) -
 						    reuse_histogram__reused_from(f->h, 0) +
@@ -329,7 +329,8 @@ static void test_unseen(void **state)
 		set_up(state);
 		put(*state, a);
 		assert_int_equal(
-			reuse_histogram__misses(((struct fixture *)*state)->h, size, off, 4, m), 0);
+			reuse_histogram__misses(((struct fixture *)*state)->h, size, off, 1, 4, m),
+			0);
 		assert_true(m[0].exact == 1 && m[0].unseen == 0);
 		if (b > 0)
 			assert_true(m[1].exact == 0.5 && m[1].unseen == 1);
