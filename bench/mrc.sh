@@ -106,7 +106,7 @@ bench_errors()
 		even += $1; even_inside += $3; log_ += $4; log_inside += $6
 	}
 	END {
-		printf "%-12s %-31s %9.5f %6.3f  %9.5f %6.3f", name, way, even / NR, even_inside / NR,
+		printf "%-15s %-28s %9.5f %6.3f  %9.5f %6.3f", name, way, even / NR, even_inside / NR,
 		       log_ / NR, log_inside / NR
 		if (target > 0)
 			printf " <= %g %s", target, (log_ / NR <= target ? "met" : "missed")
@@ -120,7 +120,7 @@ bench_all_errors()
 
 	printf '\n%-44s %16s  %16s\n' "Mean absolute error of the miss ratio, $seeds seeds" "100 even sizes" \
 		"sizes from 16p on"
-	printf '%-12s %-31s %9s %6s  %9s %6s\n' trace sampled error inside error inside
+	printf '%-15s %-28s %9s %6s  %9s %6s\n' trace sampled error inside error inside
 	for name in "$@"; do
 		for way in "--shards 0.001" "--shards 0.01" "--shards-max 8192"; do
 			# shellcheck disable=SC2086 # words
