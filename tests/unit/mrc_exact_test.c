@@ -175,7 +175,7 @@ static void test_random_traces(void **state)
 
 static void test_by_hand(void **state)
 {
-	check_trace(NULL, 0, &(struct random){1});
+	check_trace(&(__u64){0}, 0, &(struct random){1});
 	CHECK(0);
 	CHECK(7);
 	CHECK(~0ULL);
