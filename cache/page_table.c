@@ -3,7 +3,6 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "../bpf/page_event.h"
 #include "page_table.h"
 
 #define FIRST_HOMES 192
@@ -12,21 +11,6 @@
 /* Below so many, homes grow by a half; from there on by a quarter, as memory counts. */
 #define SMALL (1U << 18)
 #define MAX_HOMES 0xfffff000ULL
-
-/* Multiplicative inverse of an odd number: Newton's iteration doubles the bits that are right. */
-static __u64 inverse(__u64 odd)
-{
-	__u64 x = odd; /* right in 3 bits */
-
-	for (int i = 0; i < 5; i++)
-		x *= 2 - odd * x;
-	return x;
-}
-
-__u64 page_table__hash(const struct page_table *t, __u64 key)
-{
-	return key * t->inverse;
-}
 
 static __u32 index_of_home(const struct page_table *t, __u64 key)
 {
@@ -41,8 +25,7 @@ static void clear(struct page_table *t, __u32 from, __u32 to)
 
 /*
  * Put the pages of the cells from..room-1, the only ones there are, where they belong. They are in
- * order and none belongs further back than it is, so one pass does. (The last homes' pages might,
- * when too many of them crowd there: with a secret, after the age of the universe.)
+ * order and none belongs further back than it is, so one pass does.
  */
 static void settle(struct page_table *t, __u32 from, bool (*fn)(void *, struct page_cell *),
 		   void *ctx)
@@ -56,8 +39,6 @@ static void settle(struct page_table *t, __u32 from, bool (*fn)(void *, struct p
 		if (!c.pos || (fn && fn(ctx, &c)))
 			continue;
 		home = index_of_home(t, c.key);
-		if (home > from)
-			home = from;
 		if (home > to) {
 			clear(t, to, home);
 			to = home;
@@ -101,8 +82,6 @@ int page_table__init(struct page_table *t, struct memory *m)
 	*t = (struct page_table){0};
 	if (getrandom(&t->secret, sizeof(t->secret), GRND_NONBLOCK) != sizeof(t->secret))
 		t->secret = pe_hash((__u64)(unsigned long)t, 1);
-	t->secret |= 1;
-	t->inverse = inverse(t->secret);
 	return resize(t, m, FIRST_HOMES);
 }
 

@@ -6,11 +6,12 @@
  *   cell, 16 byte    0         8       12      16
  *                    | key     | pos   | check |         4 a cache line; pos 0: empty, key ~0
  *
- * The key is the page's hash times a secret: the hash is public and can be inverted, and without
- * the secret a guest could choose disk pages that all belong to one place. Both steps can be
- * undone, so that the key says which page it is and nothing else is stored. A cell's home is the
- * key scaled to the number of homes, and cells are ordered by their keys (as in Amble and Knuth,
- * Computer J. 17(2), 1974), hence:
+ * The key is the page's hash, mixed with a secret and hashed again: the hash is public and can be
+ * inverted, and a guest could choose disk pages that all belong to one place. (A secret factor
+ * would not do: it leaves what comes in even steps in even steps.) All of it can be undone, so that
+ * the key says which page it is and nothing else is stored. A cell's home is the key scaled to the
+ * number of homes, and cells are ordered by their keys (as in Amble and Knuth, Computer J. 17(2),
+ * 1974), hence:
  *
  *   - a search ends at the first key that is not smaller, found or not, and counts the smaller
  *     ones of the first few cells without a branch;
@@ -25,6 +26,7 @@
 #include <stdbool.h>
 #include <linux/types.h>
 
+#include "../bpf/page_event.h"
 #include "region.h"
 
 struct page_cell {
@@ -40,9 +42,9 @@ _Static_assert(sizeof(struct page_cell) == 16, "four a cache line");
 
 struct page_table {
 	struct page_cell *cells;
-	__u64 secret, inverse; /* odd; modulo 2^64 */
-	__u32 homes, room;     /* cells that are a home, and all but the last PAGE_PROBES */
-	__u32 pages, full;     /* in it, and when to grow */
+	__u64 secret;
+	__u32 homes, room; /* cells that are a home, and all but the last PAGE_PROBES */
+	__u32 pages, full; /* in it, and when to grow */
 	struct region region;
 };
 
@@ -54,11 +56,14 @@ int page_table__reserve(struct page_table *t, struct memory *m, __u32 n);
 
 static inline __u64 page_table__key(const struct page_table *t, __u64 hash)
 {
-	return hash * t->secret;
+	return pe_hash(hash ^ t->secret, 0);
 }
 
 /* What page_table__key() was given. */
-__u64 page_table__hash(const struct page_table *t, __u64 key);
+static inline __u64 page_table__hash(const struct page_table *t, __u64 key)
+{
+	return pe_unhash(key, 0) ^ t->secret;
+}
 
 static inline struct page_cell *page_table__home(const struct page_table *t, __u64 key)
 {

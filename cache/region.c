@@ -15,11 +15,10 @@
 /* <linux/mman.h>: 21 << MAP_HUGE_SHIFT, whatever the default huge page size is. */
 #define REGION_HUGE_2MB (21 << 26)
 #define REGION_PAGE 4096UL
-/* Of a region: four thousand million pages' worth of the largest table there is. (User-mode
- * emulators are slow at that: tests under one are built with less.) */
-#ifndef REGION_ADDRESSES
-#define REGION_ADDRESSES (64UL << 30)
-#endif
+/* Addresses set aside, for each byte that is asked for: as many times it grows before it moves. */
+#define SPARE_ADDRESSES 4
+/* More than any machine has. */
+#define MAX_BYTES (1UL << 45)
 
 #define PRIVATE (MAP_PRIVATE | MAP_ANONYMOUS)
 
@@ -108,8 +107,7 @@ static void *reserve(size_t bytes)
 	head = -(uintptr_t)p & (REGION_CHUNK - 1);
 	if (head)
 		munmap(p, head);
-	if (head < REGION_CHUNK)
-		munmap(p + head + bytes, REGION_CHUNK - head);
+	munmap(p + head + bytes, REGION_CHUNK - head);
 	return p + head;
 }
 
@@ -125,51 +123,92 @@ static bool map_hugetlb(void *at)
 	return !madvise(at, REGION_CHUNK, MADV_POPULATE_WRITE) || errno == EINVAL;
 }
 
-static int map_chunk(struct memory *m, void *at, enum backing *backing)
+/* What backs it, or -ENOMEM. */
+static int map_chunk(struct memory *m, void *at)
 {
-	if (take(m, REGION_CHUNK))
+	if (m->hugetlb && map_hugetlb(at))
+		return BACKING_HUGETLB;
+	m->hugetlb = false; /* the pool is empty: do not ask again for each chunk */
+	if (mmap(at, REGION_CHUNK, PROT_READ | PROT_WRITE, PRIVATE | MAP_FIXED, -1, 0) ==
+	    MAP_FAILED)
 		return -ENOMEM;
-	*backing = BACKING_HUGETLB;
-	/* Once the pool is empty it is not asked again for each chunk. */
-	if (!m->hugetlb || !map_hugetlb(at)) {
-		m->hugetlb = false;
-		if (mmap(at, REGION_CHUNK, PROT_READ | PROT_WRITE, PRIVATE | MAP_FIXED, -1, 0) ==
-		    MAP_FAILED) {
-			m->used -= REGION_CHUNK;
-			return -ENOMEM;
-		}
-		*backing = m->thp && !madvise(at, REGION_CHUNK, MADV_HUGEPAGE) ? BACKING_THP
-									       : BACKING_4K;
-	}
-	m->backed[*backing] += REGION_CHUNK;
-	return 0;
+	return m->thp && !madvise(at, REGION_CHUNK, MADV_HUGEPAGE) ? BACKING_THP : BACKING_4K;
 }
 
 /* Fewer addresses will do where they are rationed (RLIMIT_AS). */
 static int reserve_for(struct region *r, size_t bytes)
 {
-	size_t want = REGION_ADDRESSES;
+	size_t least = round_up(bytes, REGION_CHUNK), want = SPARE_ADDRESSES * least;
 
-	for (; want >= bytes; want /= 2) {
-		r->base = reserve(want);
-		if (r->base)
-			break;
-	}
-	if (!r->base)
+	if (bytes > MAX_BYTES)
 		return -ENOMEM;
-	r->reserved = want;
-	return 0;
+	for (; want >= least && !r->base; want /= 2) {
+		r->base = reserve(want);
+		r->reserved = r->base ? want : 0;
+	}
+	return r->base ? 0 : -ENOMEM;
 }
 
 static int add_chunk(struct region *r, struct memory *m)
 {
-	enum backing backing;
-	int err = map_chunk(m, (char *)r->base + r->bytes, &backing);
+	int backing;
+
+	if (take(m, REGION_CHUNK))
+		return -ENOMEM;
+	backing = map_chunk(m, (char *)r->base + r->bytes);
+	if (backing < 0) {
+		m->used -= REGION_CHUNK;
+		return backing;
+	}
+	r->bytes += REGION_CHUNK;
+	r->backed[backing] += REGION_CHUNK;
+	m->backed[backing] += REGION_CHUNK;
+	return 0;
+}
+
+/* Contents to other addresses. The memory they leave is given back, the addresses kept: they are
+ * not to fall to another thread's mapping. */
+static void move_chunk(void *to, void *from)
+{
+	memcpy(to, from, REGION_CHUNK);
+	madvise(from, REGION_CHUNK, MADV_DONTNEED);
+}
+
+/* Chunk by chunk, so that only one is held twice. What was moved goes back if one cannot be. */
+static int move_chunks(struct region *to, struct region *from, struct memory *m)
+{
+	while (to->bytes < from->bytes) {
+		int backing = map_chunk(m, (char *)to->base + to->bytes);
+
+		if (backing < 0)
+			break;
+		move_chunk((char *)to->base + to->bytes, (char *)from->base + to->bytes);
+		to->backed[backing] += REGION_CHUNK;
+		to->bytes += REGION_CHUNK;
+	}
+	if (to->bytes == from->bytes)
+		return 0;
+	for (size_t at = 0; at < to->bytes; at += REGION_CHUNK)
+		move_chunk((char *)from->base + at, (char *)to->base + at);
+	return -ENOMEM;
+}
+
+static int more_addresses(struct region *r, struct memory *m, size_t bytes)
+{
+	struct region large = {0};
+	int err = reserve_for(&large, bytes);
 
 	if (err)
 		return err;
-	r->bytes += REGION_CHUNK;
-	r->backed[backing] += REGION_CHUNK;
+	err = move_chunks(&large, r, m);
+	if (err) {
+		munmap(large.base, large.reserved);
+		return err;
+	}
+	for (int i = 0; i < BACKINGS; i++)
+		m->backed[i] += large.backed[i] - r->backed[i];
+	munmap(r->base, r->reserved);
+	*r = large;
 	return 0;
 }
 
@@ -202,7 +241,7 @@ int region__grow(struct region *r, struct memory *m, size_t bytes)
 	if (!r->reserved)
 		err = become_large(r, m, bytes);
 	if (!err && bytes > r->reserved)
-		return -ENOMEM;
+		err = more_addresses(r, m, bytes);
 	while (!err && r->bytes < bytes)
 		err = add_chunk(r, m);
 	return err;

@@ -5,8 +5,8 @@
  * A miss curve is a random walk over tens of bytes a page: with 4 KiB pages each step would miss
  * the TLB as well. Below REGION_CHUNK a region is a plain mapping; from there on it grows by
  * chunks, from hugetlb while its pool has free pages, else from anonymous memory with
- * MADV_HUGEPAGE, else it is what it is. Addresses for that are set aside, so that nothing is
- * ever copied, moved or held twice.
+ * MADV_HUGEPAGE, else it is what it is. Addresses for that are set aside; when they
+ * are used up, the chunks move to more of them, one at a time.
  */
 #ifndef HVTRACE_REGION_H
 #define HVTRACE_REGION_H

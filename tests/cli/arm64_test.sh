@@ -9,8 +9,7 @@ qemu=$(command -v qemu-aarch64-static || command -v qemu-aarch64) ||
 	skip "needs qemu-aarch64-static (make deps)"
 command -v $cc >/dev/null || skip "needs $cc (make deps)"
 
-flags=(-std=gnu11 -O2 -Wall -Wextra -Werror -Wno-unused-parameter -Itests/cross
-	'-DREGION_ADDRESSES=(1UL << 30)')
+flags=(-std=gnu11 -O2 -Wall -Wextra -Werror -Wno-unused-parameter -Itests/cross)
 
 # compile SOURCE...: to objects below $tmp.
 compile()
