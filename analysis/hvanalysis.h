@@ -49,8 +49,8 @@ double curve_point__ratio(const struct curve_point *p);
 struct mrc;
 
 /*
- * Spatial sampling is SHARDS (Waldspurger et al., FAST '15): a page is followed when its hash lies
- * under a threshold.
+ * Spatial sampling is SHARDS (Waldspurger et al., FAST '15): a page is followed when its lot, drawn by
+ * its number so that each neighbourhood has its share, lies under a threshold.
  */
 struct mrc_opts {
 	size_t sz;	 /* sizeof(struct mrc_opts) */
