@@ -54,9 +54,10 @@ AVX512 static inline __m512i hash8(__m512i h)
 
 AVX512 static inline __m512i lot8(__m512i pages, __m512i key)
 {
-	__m512i block = _mm512_srli_epi64(pages, PE_LOT_SHIFT);
+	const __m512i golden = _mm512_set1_epi64(PE_GOLDEN);
+	__m512i block = _mm512_xor_si512(_mm512_srli_epi64(pages, PE_LOT_SHIFT), golden);
 
-	return _mm512_add_epi64(_mm512_mullo_epi64(pages, _mm512_set1_epi64(PE_GOLDEN)),
+	return _mm512_add_epi64(_mm512_mullo_epi64(pages, golden),
 				hash8(_mm512_xor_si512(block, key)));
 }
 

@@ -49,8 +49,8 @@ double curve_point__ratio(const struct curve_point *p);
 struct mrc;
 
 /*
- * Spatial sampling is SHARDS (Waldspurger et al., FAST '15): a page is followed when its lot, drawn by
- * its number so that each neighbourhood has its share, lies under a threshold.
+ * Spatial sampling is SHARDS (Waldspurger et al., FAST '15): a page is followed when its lot, drawn
+ * by its number so that each neighbourhood has its share, lies under a threshold.
  */
 struct mrc_opts {
 	size_t sz;	 /* sizeof(struct mrc_opts) */
@@ -66,7 +66,7 @@ struct mrc_opts {
 struct mrc *mrc__new(const struct mrc_opts *opts);
 void mrc__free(struct mrc *m);
 
-/* n references, in order. -ENOMEM: those before the one without memory are counted. */
+/* n references, in order. -ENOMEM: not all of them are counted, and the curve is off. */
 int mrc__access(struct mrc *m, const __u64 *pages, size_t n);
 
 struct mrc_counts {

@@ -38,6 +38,7 @@ struct mrc {
 	double density; /* pages followed for each page there is, when the rate last fell; or 0 */
 	__u64 max_pages;
 	__u64 accesses, all; /* references; those when every page was followed */
+	__u64 next_look;     /* at the bound, in references */
 	__u64 hashes[CHUNK], lots[CHUNK];
 	__u32 distances[CHUNK];
 };
@@ -169,18 +170,21 @@ static void fall(struct mrc *m)
 	m->density = m->rate * known_scale(m).stretch;
 }
 
-/* How many references can be followed before the bound is met. When it is about to be, the rate
- * falls: by how much the pages' number does, depends on their hashes. */
-static size_t room_for(struct mrc *m, size_t n)
+/*
+ * Look at the bound: when it is about to be met, the rate falls (by how much the pages' number
+ * does, depends on their lots). Then as many references are safe as there is room for pages. The
+ * next look is at that reference, however many come at once: the same stream gives the same sample.
+ */
+static void keep_bound(struct mrc *m)
 {
-	__u64 room;
+	__u64 room = CHUNK;
 
-	if (!m->max_pages)
-		return n;
-	while (m->max_pages - lru_stack__pages(m->stack) <= m->max_pages / (4 * FALL))
-		fall(m);
-	room = m->max_pages - lru_stack__pages(m->stack);
-	return n < room ? n : room;
+	if (m->max_pages) {
+		while (m->max_pages - lru_stack__pages(m->stack) <= m->max_pages / (4 * FALL))
+			fall(m);
+		room = m->max_pages - lru_stack__pages(m->stack);
+	}
+	m->next_look = m->accesses + (room < CHUNK ? room : CHUNK);
 }
 
 /* --- references --- */
@@ -240,10 +244,18 @@ static int access_chunk(struct mrc *m, const __u64 *pages, size_t n)
 	return found ? follow(m, found) : 0;
 }
 
+/* Up to the next look at the bound. */
+static size_t at_once(struct mrc *m, size_t n)
+{
+	if (m->accesses == m->next_look)
+		keep_bound(m);
+	return n < m->next_look - m->accesses ? n : m->next_look - m->accesses;
+}
+
 int mrc__access(struct mrc *m, const __u64 *pages, size_t n)
 {
 	while (n) {
-		size_t now = room_for(m, n < CHUNK ? n : CHUNK);
+		size_t now = at_once(m, n);
 		int err = access_chunk(m, pages, now);
 
 		if (!err && m->detail)

@@ -100,7 +100,7 @@ static inline __u64 pe_unhash(__u64 hash, __u64 space)
  * What is done to neighbouring pages is alike, so a sample should have its share of each
  * neighbourhood: by multiples of the golden ratio (Knuth, TAOCP 3, 6.4: they fill each gap in turn)
  * any run of pages has so many of them at each rate, give or take one or two, where hashes would
- * leave it to chance. Chance places the blocks of 2^14 pages.
+ * leave it to chance. Chance places the blocks of 2^14 pages; page 0 is no exception.
  */
 #define PE_SAMPLE_ALL (~0ULL)
 #define PE_LOT_SHIFT 14
@@ -108,7 +108,7 @@ static inline __u64 pe_unhash(__u64 hash, __u64 space)
 
 static inline __u64 pe_lot(__u64 page, __u64 space)
 {
-	return page * PE_GOLDEN + pe_hash(page >> PE_LOT_SHIFT, space);
+	return page * PE_GOLDEN + pe_hash(page >> PE_LOT_SHIFT ^ PE_GOLDEN, space);
 }
 
 /* Latency histogram: 4 buckets per power of two from 2^10 ns up. Bucket b holds

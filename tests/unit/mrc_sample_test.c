@@ -242,7 +242,8 @@ static void test_seeds(void **state)
 static void test_pieces(void **state)
 {
 	static const struct mrc_opts opts[] = {
-		{.rate = 0.3}, {.rate = 0.01}, {.rate = 0.1, .detail = 10}};
+		{.rate = 0.3},	     {.rate = 0.01},	{.rate = 0.1, .detail = 10},
+		{.max_pages = 1000}, {.max_pages = 70}, {.max_pages = 500, .detail = 5}};
 	struct curve_point whole[SIZES], pieces[SIZES];
 	struct random r = {random__seed()};
 
