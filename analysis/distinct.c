@@ -36,12 +36,23 @@ static double tau(double x)
 	return z / 3;
 }
 
-double distinct__estimate(const struct distinct *d)
+/* How many registers have each rank. Neighbours mostly have the same: four counts take turns, or each
+ * addition would wait for the one before. */
+static void count_ranks(const struct distinct *d, double *count)
 {
-	double count[MAX_RANK + 2] = {0}, m = REGISTERS, z;
+	__u32 n[4][MAX_RANK + 1] = {0};
 
 	for (int i = 0; i < REGISTERS; i++)
-		count[d->rank[i]]++;
+		n[i % 4][d->rank[i]]++;
+	for (int k = 0; k <= MAX_RANK; k++)
+		count[k] = n[0][k] + n[1][k] + n[2][k] + n[3][k];
+}
+
+double distinct__estimate(const struct distinct *d)
+{
+	double count[MAX_RANK + 1], m = REGISTERS, z;
+
+	count_ranks(d, count);
 	if (count[0] == m)
 		return 0;
 	z = m * tau(1 - count[MAX_RANK] / m);

@@ -2,7 +2,7 @@
 #include "filter.h"
 #include "sample.h"
 
-/* References asked for ahead of their use: a page of memory. */
+/* References asked for ahead of their use: the hardware's prefetcher stops at each 4 KiB page. */
 #define AHEAD 512
 
 #ifdef __x86_64__
@@ -31,6 +31,8 @@ static size_t filter_portable(const struct filter *f, const __u64 *pages, size_t
 	for (size_t i = 0; i < n; i++) {
 		__u64 lot = sample__lot(pages[i], f->key);
 
+		if (i % 8 == 0)
+			__builtin_prefetch(pages + i + AHEAD);
 		if (lot + f->offset > f->threshold)
 			continue;
 		hashes[found] = sample__hash(pages[i], f->key);
@@ -52,37 +54,67 @@ AVX512 static inline __m512i hash8(__m512i h)
 	return _mm512_xor_si512(h, _mm512_srli_epi64(h, 33));
 }
 
-AVX512 static inline __m512i lot8(__m512i pages, __m512i key)
+/* sample__lot() of eight pages. */
+AVX512 static inline __m512i lot8(__m512i pages, __m512i key_golden)
 {
-	const __m512i golden = _mm512_set1_epi64(PE_GOLDEN);
-	__m512i block = _mm512_xor_si512(_mm512_srli_epi64(pages, PE_LOT_SHIFT), golden);
+	__m512i h = _mm512_xor_si512(_mm512_srli_epi64(pages, PE_LOT_SHIFT), key_golden);
 
-	return _mm512_add_epi64(_mm512_mullo_epi64(pages, golden),
-				hash8(_mm512_xor_si512(block, key)));
+	h = _mm512_mullo_epi64(h, _mm512_set1_epi64(0xff51afd7ed558ccdLL));
+	h = _mm512_xor_si512(h, _mm512_srli_epi64(h, 32));
+	h = _mm512_mullo_epi64(h, _mm512_set1_epi64(0xc4ceb9fe1a85ec53LL));
+	return _mm512_add_epi64(_mm512_mullo_epi64(pages, _mm512_set1_epi64(PE_GOLDEN)), h);
+}
+
+/* Whole vectors are written: what is too much is within the room, and overwritten. */
+AVX512 static inline size_t choose8(const struct filter *f, __m512i pages, __m512i lot, __u64 *out)
+{
+	__m512i moved = _mm512_add_epi64(lot, _mm512_set1_epi64(f->offset));
+	__mmask8 in = _mm512_cmple_epu64_mask(moved, _mm512_set1_epi64(f->threshold));
+
+	_mm512_storeu_si512(out, _mm512_maskz_compress_epi64(in, pages));
+	return __builtin_popcount(in);
+}
+
+/* The pages of the sample, without a branch: at most rates none could be foreseen. */
+AVX512 static size_t choose(const struct filter *f, const __u64 *pages, size_t n, __u64 *out)
+{
+	const __m512i key_golden = _mm512_set1_epi64(f->key ^ PE_GOLDEN);
+	size_t found = 0;
+
+	for (size_t i = 0; i < n; i += 8) {
+		__m512i eight = _mm512_loadu_si512(pages + i);
+
+		__builtin_prefetch(pages + i + AHEAD);
+		found += choose8(f, eight, lot8(eight, key_golden), out + found);
+	}
+	return found;
+}
+
+/* In place: pages become hashes. */
+AVX512 static void tell(const struct filter *f, size_t n, __u64 *hashes, __u64 *lots)
+{
+	const __m512i key = _mm512_set1_epi64(f->key),
+		      key_golden = key ^ _mm512_set1_epi64(PE_GOLDEN);
+
+	for (size_t i = 0; i < n; i += 8) {
+		__m512i eight = _mm512_loadu_si512(hashes + i);
+
+		_mm512_storeu_si512(lots + i, lot8(eight, key_golden));
+		_mm512_storeu_si512(hashes + i, hash8(_mm512_xor_si512(eight, key)));
+	}
 }
 
 AVX512 static size_t filter_avx512(const struct filter *f, const __u64 *pages, size_t n,
 				   __u64 *hashes, __u64 *lots)
 {
-	const __m512i key = _mm512_set1_epi64(f->key), offset = _mm512_set1_epi64(f->offset);
-	const __m512i threshold = _mm512_set1_epi64(f->threshold);
-	size_t found = 0, i = 0;
+	size_t whole = n & ~7UL, found = choose(f, pages, whole, hashes), told = found & ~7UL;
 
-	for (; i + 8 <= n; i += 8) {
-		__m512i eight = _mm512_loadu_si512(pages + i), lot = lot8(eight, key), hash;
-		__mmask8 in = _mm512_cmple_epu64_mask(_mm512_add_epi64(lot, offset), threshold);
-
-		/* The hardware's prefetcher stops at each 4 KiB page. */
-		__builtin_prefetch(pages + i + AHEAD);
-		if (!in)
-			continue;
-		/* Whole vectors: what is written too much is within the room, and overwritten. */
-		hash = hash8(_mm512_xor_si512(eight, key));
-		_mm512_storeu_si512(hashes + found, _mm512_maskz_compress_epi64(in, hash));
-		_mm512_storeu_si512(lots + found, _mm512_maskz_compress_epi64(in, lot));
-		found += __builtin_popcount(in);
+	tell(f, told, hashes, lots);
+	for (size_t i = told; i < found; i++) {
+		lots[i] = sample__lot(hashes[i], f->key);
+		hashes[i] = sample__hash(hashes[i], f->key);
 	}
-	return found + filter_portable(f, pages + i, n - i, hashes + found, lots + found);
+	return found + filter_portable(f, pages + whole, n - whole, hashes + found, lots + found);
 }
 #endif
 

@@ -14,8 +14,10 @@
 #include "reuse_histogram.h"
 #include "sample.h"
 
-/* References done at once: their hashes and distances stay in the L1 and L2 caches. */
-#define CHUNK 1024
+/* References done at once: hashes and distances of those that are followed stay in the L1 cache,
+ * and where few are, there are enough to overlap. */
+#define FOLLOWED 1024
+#define CHUNK 8192
 /* At a bound, the rate falls so that one page in so many is dropped. */
 #define FALL 16
 #define MIN_PAGES 64
@@ -177,14 +179,15 @@ static void fall(struct mrc *m)
  */
 static void keep_bound(struct mrc *m)
 {
-	__u64 room = CHUNK;
+	__u64 room = fmin(FOLLOWED / sample__rate(m->filter.threshold), CHUNK);
 
 	if (m->max_pages) {
 		while (m->max_pages - lru_stack__pages(m->stack) <= m->max_pages / (4 * FALL))
 			fall(m);
-		room = m->max_pages - lru_stack__pages(m->stack);
+		if (room > m->max_pages - lru_stack__pages(m->stack))
+			room = m->max_pages - lru_stack__pages(m->stack);
 	}
-	m->next_look = m->accesses + (room < CHUNK ? room : CHUNK);
+	m->next_look = m->accesses + room;
 }
 
 /* --- references --- */

@@ -29,7 +29,7 @@ static inline __u64 sample__page(__u64 hash, __u64 key)
 /* pe_lot(), for seed 0. */
 static inline __u64 sample__lot(__u64 page, __u64 key)
 {
-	return page * PE_GOLDEN + pe_hash(page >> PE_LOT_SHIFT ^ PE_GOLDEN ^ key, 0);
+	return page * PE_GOLDEN + pe_place(page >> PE_LOT_SHIFT ^ key);
 }
 
 /* The highest lot at a rate above 0, up to 1. No integer factor between pages and sampled pages:

@@ -182,14 +182,18 @@ static const struct kind *find_kind(const char *name)
 	return NULL;
 }
 
+/* 4 MiB at once, as files are copied: the page cache then holds them in large folios, which are
+ * quicker to map. */
+#define WRITTEN (1 << 19)
+
 static void write_all(struct generator *g, const struct kind *kind)
 {
-	static __u64 buffer[1 << 13];
+	static __u64 buffer[WRITTEN];
 
 	while (g->at < g->refs) {
 		size_t n = 0;
 
-		for (; n < 1 << 13 && g->at < g->refs; n++, g->at++)
+		for (; n < WRITTEN && g->at < g->refs; n++, g->at++)
 			buffer[n] = htole64(kind->next(g));
 		if (fwrite(buffer, sizeof(*buffer), n, stdout) != n)
 			die("cannot write to stdout");

@@ -106,9 +106,18 @@ static inline __u64 pe_unhash(__u64 hash, __u64 space)
 #define PE_LOT_SHIFT 14
 #define PE_GOLDEN 0x9e3779b97f4a7c15ULL /* 2^64 over the golden ratio */
 
+/* Of a block: two multiplications, so that the upper bits depend on all of its bits, and not even
+ * block 0 comes out as 0. */
+static inline __u64 pe_place(__u64 block)
+{
+	__u64 h = (block ^ PE_GOLDEN) * 0xff51afd7ed558ccdULL;
+
+	return (h ^ h >> 32) * 0xc4ceb9fe1a85ec53ULL;
+}
+
 static inline __u64 pe_lot(__u64 page, __u64 space)
 {
-	return page * PE_GOLDEN + pe_hash(page >> PE_LOT_SHIFT ^ PE_GOLDEN, space);
+	return page * PE_GOLDEN + pe_place(page >> PE_LOT_SHIFT ^ space << 63);
 }
 
 /* Latency histogram: 4 buckets per power of two from 2^10 ns up. Bucket b holds

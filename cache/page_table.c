@@ -9,7 +9,7 @@
 /* Cells for those displaced from the last homes; one displaced further makes it grow. */
 #define TAIL 124
 /* Below so many, homes grow by a half; from there on by a quarter, as memory counts. */
-#define SMALL (1U << 18)
+#define SMALL (1U << 20)
 #define MAX_HOMES 0xfffff000ULL
 
 static __u32 index_of_home(const struct page_table *t, __u64 key)
