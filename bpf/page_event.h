@@ -100,10 +100,10 @@ static inline __u64 pe_unhash(__u64 hash, __u64 space)
  * What is done to neighbouring pages is alike, so a sample should have its share of each
  * neighbourhood: by multiples of the golden ratio (Knuth, TAOCP 3, 6.4: they fill each gap in turn)
  * any run of pages has so many of them at each rate, give or take one or two, where hashes would
- * leave it to chance. Chance places the blocks of 2^14 pages; page 0 is no exception.
+ * leave it to chance. Chance places the blocks of 2^10 pages; page 0 is no exception.
  */
 #define PE_SAMPLE_ALL (~0ULL)
-#define PE_LOT_SHIFT 14
+#define PE_LOT_SHIFT 10
 #define PE_GOLDEN 0x9e3779b97f4a7c15ULL /* 2^64 over the golden ratio */
 
 /* Of a block: two multiplications, so that the upper bits depend on all of its bits, and not even
