@@ -264,10 +264,10 @@ static void take(const struct level *l, struct curve_sum *s, double accesses)
 	}
 }
 
-/* Enough windows in each group to speak of. */
+/* A window or two in each group, that are ended. */
 static bool says_something(const struct level *l)
 {
-	return l->windows > 4 * ESTIMATE_GROUPS;
+	return l->windows > 2 * ESTIMATE_GROUPS;
 }
 
 void detail__take(const struct detail *d, struct curve_sums *s, double rate, double accesses)
