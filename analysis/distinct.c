@@ -36,8 +36,8 @@ static double tau(double x)
 	return z / 3;
 }
 
-/* How many registers have each rank. Neighbours mostly have the same: four counts take turns, or each
- * addition would wait for the one before. */
+/* How many registers have each rank. Neighbours mostly have the same: four counts take turns, or
+ * each addition would wait for the one before. */
 static void count_ranks(const struct distinct *d, double *count)
 {
 	__u32 n[4][MAX_RANK + 1] = {0};
