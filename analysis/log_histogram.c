@@ -39,6 +39,7 @@ void log_histogram__clear(struct log_histogram *h)
 		free(h->octave[k]);
 		h->octave[k] = NULL;
 	}
+	h->used = 0;
 }
 
 int log_histogram__add(struct log_histogram *h, __u64 value, double weight)
@@ -51,6 +52,7 @@ int log_histogram__add(struct log_histogram *h, __u64 value, double weight)
 		if (!o)
 			return -ENOMEM;
 		h->octave[k] = o;
+		h->used = h->used > k ? h->used : k + 1;
 	}
 	o->sum += weight;
 	o->bucket[bucket_of(h, k, value)] += weight;
@@ -86,9 +88,13 @@ double log_histogram__from(const struct log_histogram *h, double y)
 {
 	double n = 0;
 
-	for (__u32 k = 0; k < LOG_HISTOGRAM_OCTAVES; k++)
-		if (h->octave[k])
-			n += octave_from(h, k, y);
+	for (__u32 k = h->used; k-- > 0;) {
+		if (!h->octave[k])
+			continue;
+		n += octave_from(h, k, y);
+		if (y >= bucket_low(h, k, 0))
+			break; /* all below are smaller */
+	}
 	return n;
 }
 

@@ -17,7 +17,7 @@ struct log_octave {
 };
 
 struct log_histogram {
-	__u32 bits;
+	__u32 bits, used; /* no octave from `used` on */
 	struct log_octave *octave[LOG_HISTOGRAM_OCTAVES];
 };
 

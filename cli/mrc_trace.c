@@ -240,7 +240,9 @@ static int add_reports(const struct reading *r, struct mrc_result *result)
 
 	if (past__limited(&r->o->past))
 		return add_past_reports(r, result);
-	result->report = report_at(r, &none, REPORT_POINTS);
+	bool asked_only = rows_only(r) && mrc_options__has_sizes(r->o);
+
+	result->report = report_at(r, &none, asked_only ? 2 : REPORT_POINTS);
 	if (!result->report)
 		return -ENOMEM;
 	if (!rows_only(r)) {
