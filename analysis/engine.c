@@ -435,6 +435,11 @@ size_t engine__bytes(const struct engine *e)
 	return n;
 }
 
+size_t engine__peak_bytes(const struct engine *e)
+{
+	return e->memory.peak;
+}
+
 const char *engine__backing(const struct engine *e)
 {
 	return memory__backing(&e->memory);

@@ -71,6 +71,8 @@ const char *engine__order(const struct engine *e, __u16 vm, enum page_space spac
 
 /* Bytes held by the engine, and what backs them: "hugetlb", "THP" or "4K pages". */
 size_t engine__bytes(const struct engine *e);
+/* The most that its regions held, when more VMs were there. */
+size_t engine__peak_bytes(const struct engine *e);
 const char *engine__backing(const struct engine *e);
 
 #endif

@@ -216,3 +216,18 @@ size_t size__grid(unsigned int parts, unsigned int octaves, __u64 *out)
 	out[n++] = 1ULL << octaves;
 	return n;
 }
+
+size_t size__powers(__u64 max, __u64 *out, size_t room)
+{
+	int octaves = max ? 64 - __builtin_clzll(max) : 1, step = 1;
+	size_t n = 0;
+
+	while ((octaves + step - 1) / step + 1 > (int)room)
+		step++;
+	/* From the highest power down, so that the large sizes, which cost most, are round. */
+	for (int k = (octaves - 1) % step; k < octaves; k += step)
+		out[n++] = 1ULL << k;
+	if (max > out[n - 1])
+		out[n++] = max;
+	return n;
+}

@@ -40,4 +40,8 @@ size_t size__spaced(__u64 max, size_t n, bool log, __u64 *out);
  * returns how many there are. */
 size_t size__grid(unsigned int parts, unsigned int octaves, __u64 *out);
 
+/* Powers of two, of four, of eight, ... (as many to a step as there is room for), and max:
+ * ascending, for a table. Returns how many are in out; room >= 2. */
+size_t size__powers(__u64 max, __u64 *out, size_t room);
+
 #endif

@@ -57,6 +57,8 @@ static int take(struct memory *m, size_t bytes)
 	if (m->max && (bytes > m->max || m->used > m->max - bytes))
 		return -ENOMEM;
 	m->used += bytes;
+	if (m->used > m->peak)
+		m->peak = m->used;
 	return 0;
 }
 

@@ -21,7 +21,8 @@ enum backing { BACKING_HUGETLB, BACKING_THP, BACKING_4K, BACKINGS };
 /* What several regions hold together. */
 struct memory {
 	size_t max;  /* bytes; 0 = no bound */
-	size_t used; /* bytes */
+	size_t used; /* bytes, */
+	size_t peak; /* and the most there were */
 	size_t backed[BACKINGS];
 	bool hugetlb, thp; /* worth trying */
 };

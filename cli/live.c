@@ -474,7 +474,7 @@ static void put_last_status(const struct live *l, const struct status *s)
 	print_status(l, s);
 	printf("Over %.1f s: %.1f MiB in the kernel's maps, %.1f MiB in the engine (%s)\n",
 	       s->seconds, tracer__kernel_bytes(session__tracer(l->session)) / 1048576.0,
-	       engine__bytes(l->engine) / 1048576.0, engine__backing(l->engine));
+	       engine__peak_bytes(l->engine) / 1048576.0, engine__backing(l->engine));
 	if (s->loss.frames || s->loss.latency || s->loss.vms || s->loss.truncated)
 		printf("Lost: %llu frames of the frame map, %llu I/O completions, %llu VMs, "
 		       "%llu pages of long I/Os\n",

@@ -227,6 +227,17 @@ static int add_past_reports(const struct reading *r, struct mrc_result *result)
 	return err ?: result->report && result->fine && result->at ? 0 : -ENOMEM;
 }
 
+/* At the sizes asked for, or at a few round ones. */
+static struct vm_report *report_table(const struct reading *r)
+{
+	__u64 sizes[TABLE_SIZES];
+
+	if (mrc_options__has_sizes(r->o))
+		return report_at(r, r->o, TABLE_SIZES);
+	return vm_report__of_trace(r->mrc, r->source->name, sizes,
+				   size__powers(mrc__max_distance(r->mrc), sizes, TABLE_SIZES));
+}
+
 /* CSV on stdout is alone there. */
 static bool rows_only(const struct reading *r)
 {
@@ -251,7 +262,7 @@ static int add_reports(const struct reading *r, struct mrc_result *result)
 			return -ENOMEM;
 	}
 	if (mrc_options__has_sizes(r->o) || !rows_only(r)) {
-		result->at = report_at(r, r->o, TABLE_SIZES);
+		result->at = report_table(r);
 		if (!result->at)
 			return -ENOMEM;
 	}

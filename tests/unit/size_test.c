@@ -209,13 +209,36 @@ static void test_spaced_ends(void **state)
 	}
 }
 
+static void test_powers(void **state)
+{
+	__u64 out[12];
+
+	assert_int_equal(size__powers(0, out, 12), 1);
+	assert_int_equal(out[0], 1);
+	assert_int_equal(size__powers(5, out, 12), 4);
+	assert_int_equal(out[2], 4);
+	assert_int_equal(out[3], 5);
+	assert_int_equal(size__powers(1 << 19, out, 12), 10);
+	for (__u64 max = 1; max; max = max < 1ULL << 62 ? max * 3 + 1 : 0)
+		for (size_t room = 2; room <= 12; room++) {
+			size_t n = size__powers(max, out, room);
+
+			assert_in_range(n, 1, room);
+			assert_int_equal(out[n - 1], max);
+			for (size_t i = 0; i + 1 < n; i++) {
+				assert_true(out[i] < out[i + 1]);
+				assert_int_equal(out[i] & (out[i] - 1), 0);
+			}
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),	       cmocka_unit_test(test_parse_list),
 		cmocka_unit_test(test_format),	       cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_round_defaults), cmocka_unit_test(test_spaced),
-		cmocka_unit_test(test_spaced_ends),
+		cmocka_unit_test(test_spaced_ends),    cmocka_unit_test(test_powers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
