@@ -45,12 +45,12 @@ struct detail {
 	struct level levels[LEVELS];
 	int nr;
 	struct memory *memory;
-	double cost;
+	double cost, lowest;
 	__u64 key;
 	__u64 hashes[CHUNK], lots[CHUNK];
 };
 
-struct detail *detail__new(struct memory *m, __u64 key, double cost)
+struct detail *detail__new(struct memory *m, __u64 key, double cost, double lowest)
 {
 	struct detail *d = calloc(1, sizeof(*d));
 
@@ -58,6 +58,7 @@ struct detail *detail__new(struct memory *m, __u64 key, double cost)
 		return NULL;
 	d->memory = m;
 	d->cost = cost;
+	d->lowest = lowest;
 	d->key = key;
 	return d;
 }
@@ -92,6 +93,9 @@ static void plan_window(struct detail *d, struct level *l, double rate)
 	double each = (l->cost + 2 * WINDOW) / (l->windows + 1.0);
 	__u64 length = window_length(l);
 
+	/* Not needed yet, but it will be. */
+	if (rate > l->rate)
+		rate = l->rate / LEVEL_FACTOR;
 	l->period = fmax(each / (d->cost * rate), 2 * length);
 	l->begin += l->period / 2 + next_random(l) % (l->period + 1);
 	l->end = l->begin + length;
@@ -215,8 +219,10 @@ static int access_level(struct detail *d, struct level *l, const __u64 *pages, s
 
 int detail__access(struct detail *d, const __u64 *pages, size_t n, double rate)
 {
-	/* As many levels as there are quarters of a rate above this one. */
-	while (d->nr < LEVELS && pow(LEVEL_FACTOR, -d->nr) > rate)
+	if (rate >= 1)
+		return 0;
+	/* As many levels as there are quarters of a rate above the lowest. */
+	while (d->nr < LEVELS && pow(LEVEL_FACTOR, -d->nr) > fmin(rate, d->lowest))
 		if (add_level(d, rate))
 			return -ENOMEM;
 	for (int i = 0; i < d->nr; i++) {

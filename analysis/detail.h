@@ -31,12 +31,15 @@
 struct detail;
 struct memory;
 
-/* key: of the hash (filter.h). cost: sampled references looked at by a level for each one sampled
- * at the rate given to detail__access(). The memory must live longer. NULL with errno. */
-struct detail *detail__new(struct memory *m, __u64 key, double cost);
+/* key: of the sample (filter.h). cost: sampled references looked at by a level for each one sampled
+ * at the rate given to detail__access(). lowest: that this rate may come to; levels are there for
+ * it from the begin, as they have to be where a stream changes. The memory must live longer. NULL
+ * with errno. */
+struct detail *detail__new(struct memory *m, __u64 key, double cost, double lowest);
 void detail__free(struct detail *d); /* NULL is fine */
 
-/* n references of the stream, which is sampled at `rate` now. -ENOMEM. */
+/* n references of the stream, which is sampled at `rate` now; those at rate 1 are not looked at.
+ * -ENOMEM. */
 int detail__access(struct detail *d, const __u64 *pages, size_t n, double rate);
 /* Put the levels' sums where they say more than a sample of `rate`. accesses: of all pages, since
  * the rate is below 1. */

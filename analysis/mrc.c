@@ -24,6 +24,8 @@
 /* Pages that are counted, for each one that is followed. Where the rate is to fall from 1 all are,
  * which costs no more than to choose among them. */
 #define COUNT_FACTOR 8
+/* At a bound, the rate for which small sizes are prepared: 64 Ki times as many pages. */
+#define LOW_RATE 0x1p-16
 /* Below it numbers of pages and references would not fit into 64 bits. */
 #define MIN_RATE 0x1p-32
 
@@ -76,7 +78,8 @@ static int set_up(struct mrc *m, const struct mrc_opts *o)
 	if ((o->rate < 1 || o->max_pages) && !m->distinct)
 		return -ENOMEM;
 	if (o->detail > 0)
-		m->detail = detail__new(&m->memory, m->filter.key, o->detail);
+		m->detail = detail__new(&m->memory, m->filter.key, o->detail,
+					o->max_pages ? LOW_RATE : o->rate);
 	return o->detail > 0 && !m->detail ? -ENOMEM : 0;
 }
 
