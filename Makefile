@@ -53,7 +53,7 @@ MAIN        := $(call objs,$(wildcard cli/main.c))
 LIBRARY      := $(O)/libhvanalysis.a
 LIBRARY_OBJS := $(call objs,$(filter-out cache/exclusive_stack.c,$(wildcard cache/*.c)) \
 		$(wildcard analysis/policy/*.c) \
-		$(addprefix analysis/,mrc.c detail.c filter.c distinct.c curve.c curve_window.c \
+		$(addprefix analysis/,mrc.c detail.c filter.c sampler.c distinct.c curve.c curve_window.c \
 		estimate.c reuse_histogram.c dense_histogram.c log_histogram.c reading.c))
 
 .PHONY: all

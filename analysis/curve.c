@@ -268,7 +268,12 @@ static void make_monotone(struct curve_point *p, size_t n)
 
 void curve_sums__points(const struct curve_sums *s, struct curve_point *out)
 {
-	for (size_t i = 0; i < s->n; i++)
+	bool sampled = false;
+
+	for (size_t i = 0; i < s->n; i++) {
 		out[i] = point(&s->at[i]);
-	make_monotone(out, s->n);
+		sampled |= s->at[i].sampled;
+	}
+	if (sampled)
+		make_monotone(out, s->n);
 }

@@ -290,6 +290,11 @@ void detail__take(const struct detail *d, struct curve_sums *s, double rate, dou
 		}
 }
 
+size_t detail__heap(void)
+{
+	return sizeof(struct detail);
+}
+
 __u64 detail__cost(const struct detail *d)
 {
 	__u64 n = 0;

@@ -44,6 +44,8 @@ int detail__access(struct detail *d, const __u64 *pages, size_t n, double rate);
 /* Put the levels' sums where they say more than a sample of `rate`. accesses: of all pages, since
  * the rate is below 1. */
 void detail__take(const struct detail *d, struct curve_sums *s, double rate, double accesses);
+/* Bytes held beside the memory. */
+size_t detail__heap(void);
 /* References looked at. */
 __u64 detail__cost(const struct detail *d);
 

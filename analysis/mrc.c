@@ -8,11 +8,10 @@
 #include "../cache/lru_stack.h"
 #include "../cache/region.h"
 #include "detail.h"
-#include "distinct.h"
-#include "filter.h"
 #include "mrc.h"
 #include "reuse_histogram.h"
 #include "sample.h"
+#include "sampler.h"
 
 /* References done at once: hashes and distances of those that are followed stay in the L1 cache,
  * and where few are, there are enough to overlap. */
@@ -21,9 +20,6 @@
 /* At a bound, the rate falls so that one page in so many is dropped. */
 #define FALL 16
 #define MIN_PAGES 64
-/* Pages that are counted, for each one that is followed. Where the rate is to fall from 1 all are,
- * which costs no more than to choose among them. */
-#define COUNT_FACTOR 8
 /* At a bound, the rate for which small sizes are prepared: 64 Ki times as many pages. */
 #define LOW_RATE 0x1p-16
 /* Below it numbers of pages and references would not fit into 64 bits. */
@@ -33,12 +29,8 @@ struct mrc {
 	struct memory memory;
 	struct lru_stack *stack;
 	struct reuse_histogram *reuse;
-	struct detail *detail;	   /* NULL: none */
-	struct filter filter;	   /* of the pages that are looked at: */
-	__u64 threshold;	   /* of those that are followed, */
-	__u64 count_threshold;	   /* and of those that are counted */
-	struct distinct *distinct; /* NULL while every page is followed, and will be */
-	double rate;
+	struct detail *detail; /* NULL: none */
+	struct sampler sampler;
 	double density; /* pages followed for each page there is, when the rate last fell; or 0 */
 	__u64 max_pages;
 	__u64 accesses, all; /* references; those when every page was followed */
@@ -54,31 +46,16 @@ static bool valid(const struct mrc_opts *o)
 	       isfinite(o->detail);
 }
 
-static void look_at(struct mrc *m)
-{
-	m->filter.threshold = m->threshold > m->count_threshold ? m->threshold : m->count_threshold;
-	m->rate = sample__rate(m->threshold);
-}
-
 static int set_up(struct mrc *m, const struct mrc_opts *o)
 {
 	memory__init(&m->memory, 0);
-	m->filter.key = sample__key(o->seed);
-	m->filter.isa = filter__best();
-	m->threshold = sample__threshold(o->rate);
-	m->count_threshold = sample__threshold(fmin(COUNT_FACTOR * o->rate, 1));
-	look_at(m);
 	m->max_pages = o->max_pages;
 	m->stack = lru_stack__new(&m->memory);
 	m->reuse = reuse_histogram__new(&m->memory);
-	if (!m->stack || !m->reuse)
-		return -ENOMEM;
-	if (o->rate < 1 || o->max_pages)
-		m->distinct = calloc(1, sizeof(*m->distinct));
-	if ((o->rate < 1 || o->max_pages) && !m->distinct)
+	if (!m->stack || !m->reuse || sampler__init(&m->sampler, o->rate, o->seed, o->max_pages))
 		return -ENOMEM;
 	if (o->detail > 0)
-		m->detail = detail__new(&m->memory, m->filter.key, o->detail,
+		m->detail = detail__new(&m->memory, m->sampler.filter.key, o->detail,
 					o->max_pages ? LOW_RATE : o->rate);
 	return o->detail > 0 && !m->detail ? -ENOMEM : 0;
 }
@@ -112,7 +89,7 @@ void mrc__free(struct mrc *m)
 	lru_stack__free(m->stack);
 	reuse_histogram__free(m->reuse);
 	detail__free(m->detail);
-	free(m->distinct);
+	sampler__free(&m->sampler);
 	free(m);
 }
 
@@ -121,58 +98,38 @@ void mrc__free(struct mrc *m)
 static struct curve_scale plain_scale(const struct mrc *m)
 {
 	return (struct curve_scale){
-		.rate = m->rate,
+		.rate = m->sampler.rate,
 		.sampled = m->accesses - m->all,
 		.stretch = 1,
 	};
 }
 
-/*
- * Double sampling (Cochran, Sampling Techniques, 12.1): the pages that are followed are more or
- * fewer than the rate's share of all, which are known better, for more of them were counted. The
- * ones are among the others: what the two numbers differ by has the difference of their variances,
- * and that of counting.
- */
 static struct curve_scale known_scale(const struct mrc *m)
 {
-	double followed = lru_stack__pages(m->stack), share = sample__rate(m->count_threshold);
-	double counting = distinct__error() * distinct__error(), weight;
-	double seen = reuse_histogram__cold_misses(m->reuse);
-	double counted, of_followed, of_counted, told;
+	struct sampler_known k = sampler__known(&m->sampler, lru_stack__pages(m->stack),
+						reuse_histogram__cold_misses(m->reuse));
 	struct curve_scale s = plain_scale(m);
 
-	if (!m->distinct || m->rate >= share || !(followed > 0))
-		return s;
-	counted = distinct__estimate(m->distinct) / share;
-	of_followed = (1 - m->rate) / followed;
-	of_counted = (1 - share) / (counted * share);
-	told = of_followed - of_counted;
-	if (!(told > 0))
-		return s;
-	weight = told / (told + counting);
-	s.pages = seen + weight * (counted - seen);
-	s.pages_error = s.pages * sqrt(of_counted + weight * counting);
-	s.certain = weight * told / of_followed;
-	s.stretch = 1 + weight * (followed / (counted * m->rate) - 1);
+	s.pages = k.pages;
+	s.pages_error = k.pages_error;
+	s.stretch = k.stretch;
+	s.certain = k.certain;
 	return s;
 }
 
 /* --- the bound --- */
 
-static bool is_followed(const void *ctx, __u64 hash)
+static bool is_followed(const void *sampler, __u64 hash)
 {
-	const struct mrc *m = ctx;
-
-	return sample__lot(sample__page(hash, m->filter.key), m->filter.key) <= m->threshold;
+	return sampler__follows(sampler, hash);
 }
 
 /* Follow fewer pages: at last no more than FALL, however pages were chosen. */
 static void fall(struct mrc *m)
 {
-	m->threshold -= m->threshold / FALL;
-	look_at(m);
-	lru_stack__retain(m->stack, is_followed, m);
-	m->density = m->rate * known_scale(m).stretch;
+	sampler__lower(&m->sampler, m->sampler.threshold - m->sampler.threshold / FALL);
+	lru_stack__retain(m->stack, is_followed, &m->sampler);
+	m->density = m->sampler.rate * known_scale(m).stretch;
 }
 
 /*
@@ -182,7 +139,7 @@ static void fall(struct mrc *m)
  */
 static void keep_bound(struct mrc *m)
 {
-	__u64 room = fmin(FOLLOWED / sample__rate(m->filter.threshold), CHUNK);
+	__u64 room = fmin(FOLLOWED / sample__rate(m->sampler.filter.threshold), CHUNK);
 
 	if (m->max_pages) {
 		while (m->max_pages - lru_stack__pages(m->stack) <= m->max_pages / (4 * FALL))
@@ -198,15 +155,15 @@ static void keep_bound(struct mrc *m)
 /* Distances into the histogram. */
 static int count(struct mrc *m, size_t n)
 {
-	struct reuse r = {.rate = m->rate, .density = m->density};
+	struct reuse r = {.rate = m->sampler.rate, .density = m->density};
 
-	if (m->rate >= 1)
+	if (m->sampler.rate >= 1)
 		return reuse_histogram__exact(m->reuse, m->distances, n,
 					      lru_stack__pages(m->stack));
 	for (size_t i = 0; i < n; i++) {
 		int err;
 
-		r.group = estimate__group(m->lots[i], m->threshold);
+		r.group = estimate__group(m->lots[i], m->sampler.threshold);
 		err = m->distances[i] == LRU_COLD
 			      ? reuse_histogram__cold(m->reuse, &r)
 			      : reuse_histogram__reused(m->reuse, &r, m->distances[i]);
@@ -226,28 +183,11 @@ static int follow(struct mrc *m, size_t n)
 	return count(m, done) ?: (size_t)done < n ? -ENOMEM : 0;
 }
 
-/* Count the distinct pages, keep those that are followed. */
-static size_t sort_out(struct mrc *m, size_t n)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		if (m->lots[i] <= m->count_threshold)
-			distinct__add(m->distinct, m->hashes[i]);
-		m->hashes[kept] = m->hashes[i];
-		m->lots[kept] = m->lots[i];
-		kept += m->lots[i] <= m->threshold;
-	}
-	return kept;
-}
-
 static int access_chunk(struct mrc *m, const __u64 *pages, size_t n)
 {
-	size_t found = filter__apply(&m->filter, pages, n, m->hashes, m->lots);
+	size_t followed = sampler__take(&m->sampler, pages, n, m->hashes, m->lots);
 
-	if (m->distinct)
-		found = sort_out(m, found);
-	return found ? follow(m, found) : 0;
+	return followed ? follow(m, followed) : 0;
 }
 
 /* Up to the next look at the bound. */
@@ -265,11 +205,11 @@ int mrc__access(struct mrc *m, const __u64 *pages, size_t n)
 		int err = access_chunk(m, pages, now);
 
 		if (!err && m->detail)
-			err = detail__access(m->detail, pages, now, m->rate);
+			err = detail__access(m->detail, pages, now, m->sampler.rate);
 		if (err)
 			return err;
 		m->accesses += now;
-		if (m->rate >= 1)
+		if (m->sampler.rate >= 1)
 			m->all += now;
 		pages += now;
 		n -= now;
@@ -286,19 +226,22 @@ void mrc__counts(const struct mrc *m, struct mrc_counts *out)
 		.cold = reuse_histogram__cold_misses(m->reuse),
 		.samples = m->all + reuse_histogram__samples(m->reuse),
 		.tracked = lru_stack__pages(m->stack),
-		.rate = m->rate,
-		.bytes = sizeof(*m) + m->memory.used + reuse_histogram__heap(m->reuse),
+		.rate = m->sampler.rate,
+		.bytes = sizeof(*m) + m->memory.used + reuse_histogram__heap(m->reuse) +
+			 sampler__heap(&m->sampler),
 	};
-	if (m->detail)
-		out->samples += detail__cost(m->detail);
+	if (!m->detail)
+		return;
+	out->samples += detail__cost(m->detail);
+	out->bytes += detail__heap();
 }
 
 static int take_sums(const struct mrc *m, const struct curve_scale *scale, struct curve_sums *out)
 {
 	int err = curve_sums__take(out, m->reuse, scale);
 
-	if (!err && m->detail && m->rate < 1)
-		detail__take(m->detail, out, m->rate, m->accesses - m->all);
+	if (!err && m->detail && m->sampler.rate < 1)
+		detail__take(m->detail, out, m->sampler.rate, m->accesses - m->all);
 	return err;
 }
 

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../sample.h"
 #include "policy_sim.h"
 
 /* The normal distribution's, for 95 % two-sided. */
@@ -42,17 +41,6 @@ static void to_double(double *to, const __u64 *from)
 		to[g] = from[g];
 }
 
-/* All distinct pages, from those that were counted. */
-static void count_pages(struct policy_sim *s)
-{
-	double rate = sample__rate(s->filter.threshold), counted = distinct__estimate(&s->distinct);
-
-	if (s->rate >= 1 || !(counted > 0))
-		return;
-	s->pages = counted / rate;
-	s->pages_error = s->pages * hypot(sqrt((1 - rate) / counted), distinct__error());
-}
-
 static struct curve_point estimate(const struct policy_sim *s, __u64 size, const __u64 *misses)
 {
 	double m[ESTIMATE_GROUPS], a[ESTIMATE_GROUPS], p[ESTIMATE_GROUPS];
@@ -60,10 +48,10 @@ static struct curve_point estimate(const struct policy_sim *s, __u64 size, const
 		.misses = m,
 		.accesses = a,
 		.pages = p,
-		.rate = s->rate,
+		.rate = s->sampler.rate,
 		.total_accesses = s->references,
-		.total_pages = s->pages,
-		.pages_error = s->pages_error,
+		.total_pages = s->known.pages,
+		.pages_error = s->known.pages_error,
 	};
 	struct estimate e;
 
@@ -79,7 +67,7 @@ static __u64 point_size(const struct policy_sim *s, size_t i)
 {
 	if (!s->choose || i < s->forked)
 		return s->sizes[i].size;
-	return llround(s->numbers.pages / s->rate);
+	return llround(s->numbers.pages / s->sampler.rate);
 }
 
 static __u32 point_capacity(const struct policy_sim *s, size_t i)
@@ -141,7 +129,7 @@ static double shape__ratio(const struct shape *h, double capacity)
 static double shift_error(const struct policy_sim *s, const struct shape *h, double y,
 			  __u32 capacity)
 {
-	double off = Z_95 * sqrt(y * (1 - s->rate)) + fabs(capacity - y);
+	double off = Z_95 * sqrt(y * (1 - s->sampler.rate)) + fabs(capacity - y);
 	double here = shape__ratio(h, capacity);
 
 	if (off >= y)
@@ -153,12 +141,12 @@ static int add_shifts(const struct policy_sim *s, struct curve_point *out)
 {
 	struct shape h;
 
-	if (s->rate >= 1 || !s->references)
+	if (s->sampler.rate >= 1 || !s->references)
 		return 0;
 	if (shape__init(&h, s, out))
 		return -ENOMEM;
 	for (size_t i = 0; i < policy_sim__points(s); i++) {
-		double y = out[i].size * s->rate;
+		double y = out[i].size * s->sampler.rate;
 
 		out[i].error =
 			fmin(hypot(out[i].error, shift_error(s, &h, y, point_capacity(s, i))), 1);
@@ -175,7 +163,8 @@ int policy_sim__curve(struct policy_sim *s, struct curve_point *out)
 	if (!err)
 		err = count_misses(s, counts);
 	if (!err) {
-		count_pages(s);
+		s->known = sampler__known(&s->sampler, s->numbers.pages,
+					  s->numbers.pages / s->sampler.rate);
 		fill_points(s, counts, out);
 		err = add_shifts(s, out);
 	}

@@ -14,8 +14,6 @@
 #include "../sample.h"
 #include "policy_sim.h"
 
-/* Pages that are counted, for each one that is followed. */
-#define COUNT_FACTOR 8
 /* Below it numbers of pages would not fit into 64 bits. */
 #define MIN_RATE 0x1p-32
 
@@ -48,7 +46,7 @@ static void set_sizes(struct policy_sim *s, const __u64 *sizes)
 	}
 	for (size_t i = 0; i < s->nr_sizes; i++)
 		s->sizes[i] = (struct sim_size){.size = sizes[i],
-						.capacity = scale_down(sizes[i], s->rate)};
+						.capacity = scale_down(sizes[i], s->sampler.rate)};
 	s->next_capacity = s->sizes[0].capacity;
 }
 
@@ -59,15 +57,11 @@ static struct policy_sim *new_sim(const struct policy_opts *o)
 	if (!s)
 		return NULL;
 	s->ops = policy__ops(o->policy);
-	s->threshold = sample__threshold(o->rate > 0 ? o->rate : 1);
-	s->rate = sample__rate(s->threshold);
-	s->filter.key = sample__key(o->seed);
-	s->filter.threshold = sample__threshold(fmin(COUNT_FACTOR * s->rate, 1));
-	s->filter.isa = filter__best();
 	s->nr_sizes = o->nr_sizes;
 	s->sizes = calloc(s->nr_sizes, sizeof(*s->sizes));
 	s->open = policy_cache__new(s->ops);
-	if (!s->sizes || !s->open) {
+	if (!s->sizes || !s->open ||
+	    sampler__init(&s->sampler, o->rate > 0 ? o->rate : 1, o->seed, false)) {
 		policy_sim__free(s);
 		return NULL;
 	}
@@ -102,6 +96,7 @@ void policy_sim__free(struct policy_sim *s)
 		policy_cache__free(s->sizes[i].cache);
 	policy_cache__free(s->open);
 	page_numbers__free(&s->numbers);
+	sampler__free(&s->sampler);
 	free(s->sizes);
 	free(s);
 }
@@ -199,7 +194,7 @@ static int reserve(struct policy_sim *s, __u32 n)
 
 static int add(struct policy_sim *s, __u64 hash, __u64 lot)
 {
-	unsigned int group = estimate__group(lot, s->threshold);
+	unsigned int group = estimate__group(lot, s->sampler.threshold);
 	__u32 pages = s->numbers.pages, page = page_numbers__get(&s->numbers, hash);
 	int err = 0;
 
@@ -228,24 +223,6 @@ static int add_all(struct policy_sim *s, size_t n)
 	return err;
 }
 
-/* The hashes of the references that are followed; pages are counted on the way. */
-static size_t sample(struct policy_sim *s, const __u64 *pages, size_t n)
-{
-	size_t counted = filter__apply(&s->filter, pages, n, s->hash, s->lot), followed = 0;
-
-	if (s->rate >= 1)
-		return counted;
-	for (size_t i = 0; i < counted; i++) {
-		__u64 hash = s->hash[i];
-
-		distinct__add(&s->distinct, hash);
-		s->hash[followed] = hash;
-		s->lot[followed] = s->lot[i];
-		followed += s->lot[followed] <= s->threshold;
-	}
-	return followed;
-}
-
 int policy_sim__access(struct policy_sim *s, const __u64 *pages, size_t n)
 {
 	int err = 0;
@@ -253,7 +230,7 @@ int policy_sim__access(struct policy_sim *s, const __u64 *pages, size_t n)
 	while (n && !err) {
 		size_t some = n < POLICY_BATCH ? n : POLICY_BATCH;
 
-		err = add_all(s, sample(s, pages, some));
+		err = add_all(s, sampler__take(&s->sampler, pages, some, s->hash, s->lot));
 		s->references += some;
 		pages += some;
 		n -= some;

@@ -3,8 +3,7 @@
 #ifndef ANALYSIS_POLICY_POLICY_SIM_H
 #define ANALYSIS_POLICY_POLICY_SIM_H
 
-#include "../distinct.h"
-#include "../filter.h"
+#include "../sampler.h"
 #include "page_numbers.h"
 #include "policy.h"
 
@@ -20,11 +19,8 @@ struct sim_size {
 
 struct policy_sim {
 	const struct policy_ops *ops;
-	double rate;
-	struct filter filter; /* of the pages that are counted; when sampled, these are more */
-	__u64 threshold;      /* of those that are followed */
-	struct distinct distinct;
-	double pages, pages_error;	 /* of all, from that; 0: not known */
+	struct sampler sampler;
+	struct sampler_known known;	 /* when the curve was asked for */
 	__u64 references;		 /* sampled or not */
 	__u64 accesses[ESTIMATE_GROUPS]; /* sampled */
 	__u64 cold[ESTIMATE_GROUPS];	 /* sampled pages */

@@ -32,7 +32,7 @@ static void seek(struct policy_sim *s, unsigned int step, __u32 above)
 void size_grid__init(struct policy_sim *s)
 {
 	s->stride = 1;
-	seek(s, s->rate < 1 ? SAMPLED_MIN_STEP : 1, 0);
+	seek(s, s->sampler.rate < 1 ? SAMPLED_MIN_STEP : 1, 0);
 	if (s->nr_sizes == 1) /* the footprint */
 		s->next_capacity = POLICY_UNBOUNDED;
 }
@@ -62,7 +62,7 @@ bool size_grid__wants(struct policy_sim *s)
 void size_grid__take(struct policy_sim *s, struct policy_cache *cache)
 {
 	s->sizes[s->forked++] = (struct sim_size){
-		.size = llround(s->next_capacity / s->rate),
+		.size = llround(s->next_capacity / s->sampler.rate),
 		.capacity = s->next_capacity,
 		.cache = cache,
 		.step = s->step,
