@@ -35,7 +35,7 @@ ALL_CFLAGS := -std=gnu11 $(WARN) $(CFLAGS) $(SANITIZE) \
 ALL_LDFLAGS := $(SANITIZE) $(LDFLAGS)
 BPF_CFLAGS := -std=gnu11 -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra \
 	      -Werror -Wno-unused-parameter
-LIBS       := -lbpf -lelf -lz -lzstd -lm
+LIBS       := -lbpf -lelf -lz -lzstd -luring -lxxhash -ljansson -lyaml -lpthread -lm
 
 objs = $(patsubst %.c,$(O)/%.o,$(1))
 srcs = $(filter-out $(2),$(wildcard $(1)))
@@ -43,7 +43,7 @@ srcs = $(filter-out $(2),$(wildcard $(1)))
 # Everything but the tracer (and main) does without the BPF object: one archive, from which
 # the program and each test take what they need.
 TRACER_SRCS := $(wildcard loader/tracer*.c)
-PLAIN_SRCS  := $(call srcs,cache/*.c analysis/*.c analysis/policy/*.c loader/*.c loader/trace/*.c \
+PLAIN_SRCS  := $(call srcs,cache/*.c cache/*/*.c analysis/*.c analysis/policy/*.c loader/*.c loader/trace/*.c \
 	       cli/*.c,$(TRACER_SRCS) cli/main.c)
 TRACER      := $(call objs,$(TRACER_SRCS))
 PLAIN       := $(O)/libhvtrace.a
@@ -51,8 +51,8 @@ MAIN        := $(call objs,$(wildcard cli/main.c))
 
 # The part that others may link: one object, in which only what its header names is visible.
 LIBRARY      := $(O)/libhvanalysis.a
-LIBRARY_OBJS := $(call objs,$(filter-out cache/exclusive_stack.c,$(wildcard cache/*.c)) \
-		$(wildcard analysis/policy/*.c) \
+LIBRARY_OBJS := $(call objs,$(wildcard analysis/policy/*.c) \
+		$(addprefix cache/,region.c slot_set.c page_table.c lru_stack.c) \
 		$(addprefix analysis/,mrc.c detail.c filter.c sampler.c distinct.c curve.c curve_window.c \
 		estimate.c reuse_histogram.c dense_histogram.c log_histogram.c reading.c))
 

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Guest memory, as a vhost-user front end shares it: regions of files, mapped here.
+ *
+ * For each frame (page of guest memory) there is a hint: the disk page that it was last known to
+ * hold. Any data loop may read and write hints; a hint proves nothing, what it leads to is checked.
+ *
+ * Changed by the control loop only, while no ring runs.
+ */
+#ifndef HVTRACE_VHOST_MEMORY_H
+#define HVTRACE_VHOST_MEMORY_H
+
+#include <stddef.h>
+#include <linux/types.h>
+
+/* As many as VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS offers. */
+#define GUEST_REGIONS 256
+
+struct guest_region {
+	__u64 gpa;	     /* guest physical address, and */
+	__u64 bytes;	     /* length: whole pages */
+	__u64 hva;	     /* where the front end has it: its user address */
+	char *base;	     /* where it is here */
+	_Atomic __u64 *hint; /* a frame: disk page + 1, or 0; bytes / 4096 of them */
+	void *map;	     /* of mmap, with what comes before base */
+	size_t map_bytes;
+};
+
+struct guest_memory {
+	struct guest_region region[GUEST_REGIONS]; /* by gpa */
+	unsigned nr;
+};
+
+/* Map a region: takes over fd, even when it fails. -EINVAL: overlaps, wraps, is empty or not of
+ * whole pages, or the file is shorter; -ENOSPC: too many; -errno of mmap(). */
+int guest_memory__add(struct guest_memory *m, __u64 gpa, __u64 bytes, __u64 hva, __u64 offset,
+		      int fd);
+/* -ENOENT. */
+int guest_memory__remove(struct guest_memory *m, __u64 gpa, __u64 bytes, __u64 hva);
+void guest_memory__clear(struct guest_memory *m);
+
+/* Where that guest physical address is, and how many bytes from there on, up to *bytes, lie in one
+ * piece. NULL: nowhere. */
+void *guest_memory__at(const struct guest_memory *m, __u64 gpa, __u64 *bytes);
+/* Of a front end's user address, as ring addresses are. */
+void *guest_memory__at_hva(const struct guest_memory *m, __u64 hva, __u64 *bytes);
+/* The hint of the frame that holds this address; NULL: no such frame. */
+_Atomic __u64 *guest_memory__hint(const struct guest_memory *m, __u64 gpa);
+/* Guest memory in pages. */
+__u64 guest_memory__pages(const struct guest_memory *m);
+
+#endif
