@@ -122,6 +122,11 @@ size_t server__nr_disks(const struct server *s);
 /* A snapshot of disk i, in the order they were added; strings live as long as the disk. -ENOENT.*/
 int server__disk(const struct server *s, size_t i, struct server_disk *out);
 
+/* The pages of a disk that are cached, ascending, for fn: later, from the control loop. -ENOENT,
+ * -ENOMEM. */
+int server__pages(struct server *s, const char *name,
+		  void (*fn)(void *ctx, const __u64 *pages, size_t n), void *ctx);
+
 struct server_cache {
 	const char *policy, *backing; /* "hugetlb", "THP", "4K pages" */
 	__u64 capacity, taken;	      /* bytes */

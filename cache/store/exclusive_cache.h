@@ -133,4 +133,7 @@ void exclusive_cache__counts(const struct exclusive_cache *c, struct exclusive_c
 bool exclusive_cache__is_cached(const struct exclusive_cache *c, __u64 page);
 bool exclusive_cache__is_resident(const struct exclusive_cache *c, __u64 page, __u64 *frame);
 
+/* The pages cached now, in no order: up to max of them. How many. */
+size_t exclusive_cache__list(const struct exclusive_cache *c, __u64 *pages, size_t max);
+
 #endif
