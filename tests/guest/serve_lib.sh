@@ -1,0 +1,181 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+# Guests whose disks are served by `hvtrace serve`: the server, what it says of itself, QEMU's
+# options, and programs for the guest that do not fit into a small root file system.
+#
+# Sourced. The guest's memory is a memfd that the server shares.
+# shellcheck source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# The modules of a guest with virtio disks, in their order.
+VIRTIO="virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk"
+CONTROL=$WORK/control
+SERVE_PID=
+
+# ---------------------------------------------------------------- images
+
+# image NAME SIZE: a sparse one, in $WORK.
+image()
+{
+	rm -f "$WORK/$1"
+	truncate -s "$2" "$WORK/$1" || die "no room for $WORK/$1"
+}
+
+# ext4_image NAME SIZE [MKE2FS_OPTION...]: with nothing left to do behind the test's back.
+ext4_image()
+{
+	local name=$1 size=$2
+
+	shift 2
+	image "$name" "$size"
+	mke2fs -q -F -t ext4 -b 4096 -E lazy_itable_init=0,lazy_journal_init=0 "$@" \
+		"$WORK/$name" || die "no file system in $WORK/$name"
+}
+
+# seeded_image NAME MIB SEED: other bytes for another seed, the same for the same.
+seeded_image()
+{
+	head -c "${2}M" /dev/zero | openssl enc -aes-128-ctr -nosalt -K "$(printf %032x "$3")" \
+		-iv 0 >"$WORK/$1" 2>/dev/null || die "no room for $WORK/$1"
+}
+
+# tools_image NAME PROGRAM...: programs with their shared libraries; see guest_tools.
+tools_image()
+{
+	local name=$1 root=$WORK/tools.root program
+
+	shift
+	mkdir -p "$root"/bin
+	for program; do
+		program=$(command -v "$program") || die "no such program"
+		cp -L "$program" "$root/bin"
+		ldd "$program" | grep -o '/[^ ]*' | xargs -I{} cp -L --parents {} "$root"
+	done
+	image "$name" "$(($(du -sm "$root" | cut -f 1) * 5 / 4 + 8))M"
+	mke2fs -q -F -t ext4 -O ^has_journal -d "$root" "$WORK/$name" || die "no image of tools"
+	rm -rf "$root"
+}
+
+# guest_tools DEVICE: mounts such an image.
+guest_tools()
+{
+	guest "mkdir -p /tools && mount -t ext4 -o ro $1 /tools && cd /tools &&" \
+		'for d in *; do [ -e "/$d" ] || ln -s "/tools/$d" "/$d"; done &&' \
+		'cd / && PATH=$PATH:/tools/bin' || die "no tools in the guest"
+}
+
+# ---------------------------------------------------------------- the server
+
+# serve_start CACHE OPTION...: `hvtrace serve` with that cache, up when this returns. With
+# SERVE_PREFIX ahead of it.
+serve_start()
+{
+	local cache=$1
+
+	shift
+	${SERVE_PREFIX:-} "$BUILD/hvtrace" serve --cache "$cache" --control "$CONTROL" -q "$@" \
+		</dev/null >"$WORK/serve.out" 2>>"$WORK/serve.err" &
+	SERVE_PID=$!
+	defer serve_kill
+	for _ in {1..100}; do
+		[ -S "$CONTROL" ] && "$BUILD/hvtrace" ctl --socket "$CONTROL" version \
+			>/dev/null 2>&1 && return
+		kill -0 "$SERVE_PID" 2>/dev/null || break
+		sleep 0.1
+	done
+	die "the server does not start: $(tail -n 5 "$WORK/serve.err")"
+}
+
+# As kill -9 does: nothing is tidied up.
+serve_kill()
+{
+	[ -n "$SERVE_PID" ] || return 0
+	kill -KILL "$SERVE_PID" 2>/dev/null
+	wait "$SERVE_PID" 2>/dev/null
+	SERVE_PID=
+}
+
+# As an administrator would: it has to end well.
+serve_stop()
+{
+	local pid=$SERVE_PID rc
+
+	SERVE_PID=
+	kill -TERM "$pid" || die "the server is gone: $(tail -n 5 "$WORK/serve.err")"
+	wait "$pid"
+	rc=$?
+	[ $rc -eq 0 ] || die "the server ended with status $rc: $(tail -n 5 "$WORK/serve.err")"
+}
+
+ctl()
+{
+	"$BUILD/hvtrace" ctl --socket "$CONTROL" "$@"
+}
+
+# counter DISK NAME: one figure of ctl stats.
+counter()
+{
+	ctl stats | jq -e --arg vm "$1" --arg name "$2" \
+		'[.. | objects | select(.name? == $vm)][0] | [.. | objects | select(has($name))][0][$name]' ||
+		die "ctl stats has no $2 of $1"
+}
+
+# counters DISK NAME...: each with its value, in a line.
+counters()
+{
+	local disk=$1 name
+
+	shift
+	for name; do
+		printf '%s %s  ' "$name" "$(counter "$disk" "$name")"
+	done
+	echo
+}
+
+# at_least DISK NAME FLOOR, at_most DISK NAME CEILING
+at_least()
+{
+	local n
+
+	n=$(counter "$1" "$2") || exit 1
+	[ "$n" -ge "$3" ] || die "$1: $2 is $n, less than $3: $(ctl stats | jq -c .)"
+}
+
+at_most()
+{
+	local n
+
+	n=$(counter "$1" "$2") || exit 1
+	[ "$n" -le "$3" ] || die "$1: $2 is $n, more than $3: $(ctl stats | jq -c .)"
+}
+
+# ---------------------------------------------------------------- QEMU
+
+# Memory that can be shared: guest_memory MIB sets the array QEMU_MEMORY.
+guest_memory()
+{
+	QEMU_MEMORY=(-m "$1" -machine pc,memory-backend=ram
+		-object "memory-backend-memfd,id=ram,size=${1}M,share=on")
+}
+
+# served_disk SOCKET [DEVICE_OPTIONS] and plain_disk FILE [OPTIONS] append to the array DISKS.
+served_disk()
+{
+	local id=${1##*/}
+
+	id=${id%.sock}
+	DISKS+=(-chardev "socket,id=c-$id,path=$1,reconnect=1"
+		-device "vhost-user-blk-pci,id=$id,chardev=c-$id${2:+,$2}")
+}
+
+plain_disk()
+{
+	local id=${1##*/}
+
+	DISKS+=(-drive "file=$1,format=raw,if=none,id=$id${2:+,$2}"
+		-device "virtio-blk-pci,drive=$id")
+}
+
+# monitor COMMAND: to QEMU's monitor, once guest_start got "${MONITOR[@]}".
+MONITOR=(-chardev "socket,id=monitor,path=$WORK/monitor,server=on,wait=off"
+	-mon chardev=monitor,mode=readline)
