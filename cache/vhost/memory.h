@@ -10,9 +10,15 @@
 #ifndef HVTRACE_VHOST_MEMORY_H
 #define HVTRACE_VHOST_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <linux/types.h>
 
+#include "sigbus.h"
+
+#define GUEST_PAGE 4096
+/* Of one front end at most, bytes: addresses here are for all. */
+#define GUEST_MAX_BYTES (1ULL << 44)
 /* As many as VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS offers. */
 #define GUEST_REGIONS 256
 
@@ -24,11 +30,15 @@ struct guest_region {
 	_Atomic __u64 *hint; /* a frame: disk page + 1, or 0; bytes / 4096 of them */
 	void *map;	     /* of mmap, with what comes before base */
 	size_t map_bytes;
+	struct sigbus_guard *guard;
 };
 
 struct guest_memory {
 	struct guest_region region[GUEST_REGIONS]; /* by gpa */
 	unsigned nr;
+	_Atomic bool is_broken; /* see guest_memory__broken() */
+	/* Called once when that becomes true, from a signal handler in any thread; may be NULL. */
+	void (*broke)(struct guest_memory *m);
 };
 
 /* Map a region: takes over fd, even when it fails. -EINVAL: overlaps, wraps, is empty or not of
@@ -46,6 +56,10 @@ void *guest_memory__at(const struct guest_memory *m, __u64 gpa, __u64 *bytes);
 void *guest_memory__at_hva(const struct guest_memory *m, __u64 hva, __u64 *bytes);
 /* The hint of the frame that holds this address; NULL: no such frame. */
 _Atomic __u64 *guest_memory__hint(const struct guest_memory *m, __u64 gpa);
+/* The front end took memory away that it had given (truncated the file, or no huge page was left
+ * for it): since some time ago zeroes may be read where data were. So nothing that was read from
+ * guest memory may go to storage unless this is still false after it was read. */
+bool guest_memory__broken(const struct guest_memory *m);
 /* Guest memory in pages. */
 __u64 guest_memory__pages(const struct guest_memory *m);
 
