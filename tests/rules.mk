@@ -19,6 +19,17 @@ $(FUZZ_TESTS): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(PLAIN)
 	$(say) LINK $@
 	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
+# A vhost-user front end, in benchmarks as well; the rest of the folder is the tests' own.
+VHOST_SRCS  := $(wildcard tests/vhost/*_test.c)
+VHOST_TESTS := $(VHOST_SRCS:%.c=$(O)/%)
+VHOST_FRONT := $(call objs,$(wildcard tests/vhost/frontend*.c) \
+		$(addprefix tests/vhost/,link.c ram.c driver_ring.c))
+VHOST_HELP  := $(call objs,$(call srcs,tests/vhost/*.c,$(VHOST_SRCS)) tests/unit/random.c)
+
+$(VHOST_TESTS): $(O)/tests/vhost/%: $(O)/tests/vhost/%.o $(VHOST_HELP) $(PLAIN)
+	$(say) LINK $@
+	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
 KVM_SRCS  := $(wildcard tests/kvm/*_test.c)
 KVM_TESTS := $(KVM_SRCS:%.c=$(O)/%)
 # The guest program. Sets KVM_BLOB, objects that a VMM needs beside vmm.c.
@@ -52,13 +63,16 @@ $(GUEST_TOOLS): $(O)/tests/guest/%: $(O)/tests/guest/%.o
 
 BENCHES := $(patsubst %.c,$(O)/%,$(wildcard bench/*.c))
 
+$(O)/bench/vhost_load: $(VHOST_FRONT)
+
 $(BENCHES): $(O)/bench/%: $(O)/bench/%.o $(PLAIN)
 	$(say) LINK $@
 	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
-.PHONY: tests unit-tests fuzz-tests kvm-tests
-tests: unit-tests kvm-tests $(GUEST_TOOLS) $(BENCHES)
+.PHONY: tests unit-tests vhost-tests fuzz-tests kvm-tests
+tests: unit-tests vhost-tests kvm-tests $(GUEST_TOOLS) $(BENCHES)
 	@:
 unit-tests: $(UNIT_TESTS)
+vhost-tests: $(VHOST_TESTS)
 fuzz-tests: $(FUZZ_TESTS)
 kvm-tests: $(KVM_TESTS) $(KVM_TOOLS)

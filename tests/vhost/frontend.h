@@ -123,7 +123,9 @@ int frontend__queue(struct frontend *f, unsigned q, struct blk_io *io);
 void frontend__publish(struct frontend *f, unsigned q);
 /* Take what is done. How many, or -EBADMSG. */
 int frontend__reap(struct frontend *f, unsigned q);
-/* Until it is done. -ETIMEDOUT, -ECONNRESET, -EBADMSG. */
+/* Until something is done. How many, -ETIMEDOUT, -ECONNRESET, -EBADMSG. */
+int frontend__wait_some(struct frontend *f, unsigned q);
+/* Until it is done. 0 or as above. */
 int frontend__wait(struct frontend *f, unsigned q, struct blk_io *io);
 /* Until nothing is in flight. */
 int frontend__wait_all(struct frontend *f, unsigned q);

@@ -123,7 +123,7 @@ static int poll_some(struct frontend *f, unsigned rounds)
 	return link__hung_up(f->sock, 0) ? -ECONNRESET : 0;
 }
 
-static int reap_some(struct frontend *f, unsigned q)
+int frontend__wait_some(struct frontend *f, unsigned q)
 {
 	int n = frontend__reap(f, q), err = 0;
 
@@ -137,7 +137,7 @@ static int reap_some(struct frontend *f, unsigned q)
 int frontend__wait(struct frontend *f, unsigned q, struct blk_io *io)
 {
 	while (!io->done) {
-		int n = reap_some(f, q);
+		int n = frontend__wait_some(f, q);
 
 		if (n < 0)
 			return n;
@@ -148,7 +148,7 @@ int frontend__wait(struct frontend *f, unsigned q, struct blk_io *io)
 int frontend__wait_all(struct frontend *f, unsigned q)
 {
 	while (driver_ring__in_flight(&f->queue[q].ring)) {
-		int n = reap_some(f, q);
+		int n = frontend__wait_some(f, q);
 
 		if (n < 0)
 			return n;
