@@ -45,7 +45,7 @@ struct storage_info {
 };
 const struct storage_info *storage__info(const struct storage *s);
 
-/* --- requests: a queue belongs to one thread --- */
+/* --- requests: a queue belongs to one thread, the one that submits first --- */
 
 enum storage_op {
 	STORAGE_READ,
@@ -67,6 +67,8 @@ struct storage_io {
 	/* the queue's */
 	struct storage_io *next;
 	__u64 so_far;
+	int way; /* of the several to discard or zero */
+	int err;
 };
 
 enum storage_engine { STORAGE_AUTO, STORAGE_URING, STORAGE_THREADS };
