@@ -5,6 +5,7 @@
 #include <liburing.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -133,11 +134,12 @@ static void uring__start(struct storage_queue *q, struct storage_io *io,
 	io_uring_sqe_set_data(sqe, io);
 }
 
-/* In the thread that submits. A ring's descriptor of its own saves looking it up each time; it can
- * do without. */
+/* In the thread that submits. liburing before 2.4 keeps its own call for it to itself. A ring's
+ * descriptor that is registered saves looking it up each time; it can do without. */
 static void enable(struct uring *u)
 {
-	u->enabled = !io_uring_enable_rings(&u->ring);
+	u->enabled = !syscall(__NR_io_uring_register, u->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS,
+			      NULL, 0);
 	if (u->enabled)
 		io_uring_register_ring_fd(&u->ring);
 }
