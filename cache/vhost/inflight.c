@@ -15,6 +15,9 @@
 #define ALIGN 64
 #define PAGE 4096
 
+/* Others may write to it, too. */
+#define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
+
 struct entry {
 	__u8 in_flight;
 	__u8 padding[5];
@@ -150,7 +153,7 @@ static int compare_resubmits(const void *a, const void *b)
 /* The killed server had shown these to the guest, and not noted it yet. */
 static int finish_batch(struct inflight_region *r, unsigned size, __u16 used_idx)
 {
-	__u16 left = used_idx - r->used_idx, head = r->last_batch_head;
+	__u16 left = used_idx - READ_ONCE(r->used_idx), head = READ_ONCE(r->last_batch_head);
 
 	if (left > size)
 		left = 0; /* the guest began anew */
@@ -158,7 +161,7 @@ static int finish_batch(struct inflight_region *r, unsigned size, __u16 used_idx
 		if (head >= size)
 			return -EINVAL;
 		r->entry[head].in_flight = 0;
-		head = r->entry[head].next;
+		head = READ_ONCE(r->entry[head].next);
 	}
 	in_order();
 	r->used_idx = used_idx;
@@ -168,13 +171,14 @@ static int finish_batch(struct inflight_region *r, unsigned size, __u16 used_idx
 static int collect(struct inflight_log *l, unsigned size, __u16 *heads)
 {
 	struct resubmit *found = calloc(size, sizeof(*found));
+	const struct entry *e = l->region->entry;
 	int n = 0;
 
 	if (!found)
 		return -ENOMEM;
 	for (unsigned i = 0; i < size; i++)
-		if (l->region->entry[i].in_flight)
-			found[n++] = (struct resubmit){l->region->entry[i].counter, i};
+		if (READ_ONCE(e[i].in_flight))
+			found[n++] = (struct resubmit){READ_ONCE(e[i].counter), i};
 	qsort(found, n, sizeof(*found), compare_resubmits);
 	for (int i = 0; i < n; i++)
 		heads[i] = found[i].head;
@@ -206,7 +210,7 @@ int inflight_log__recover(struct inflight_log *l, unsigned size, __u16 used_idx,
 		format(r, l->size, used_idx);
 		return 0;
 	}
-	if (r->version != VERSION)
+	if (READ_ONCE(r->version) != VERSION)
 		return -EINVAL;
 	err = finish_batch(r, size, used_idx);
 	return err ? err : collect(l, size, heads);
