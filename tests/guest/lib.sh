@@ -211,7 +211,8 @@ guest_kill()
 	exec {GUEST_IN}>&- {GUEST_OUT}>&-
 }
 
-# guest_start INITRAMFS [QEMU_OPTION...]; QEMU_PREFIX may hold a command to run QEMU by.
+# guest_start INITRAMFS [QEMU_OPTION...]; QEMU_PREFIX may hold a command to run QEMU by,
+# GUEST_KERNEL options of the kernel.
 guest_start()
 {
 	local initramfs=$1
@@ -222,7 +223,8 @@ guest_start()
 	exec {GUEST_IN}<>"$WORK/ctl.in" {GUEST_OUT}<>"$WORK/ctl.out"
 	${QEMU_PREFIX:-} qemu-system-x86_64 -accel tcg -display none -nodefaults \
 		-no-user-config -no-reboot -kernel "$KERNEL" -initrd "$initramfs" \
-		-append "console=ttyS0 quiet panic=-1" -serial "file:$WORK/console" \
+		-append "console=ttyS0 quiet panic=-1 ${GUEST_KERNEL:-}" \
+		-serial "file:$WORK/console" \
 		-chardev "pipe,id=ctl,path=$WORK/ctl" -serial chardev:ctl "$@" \
 		</dev/null >"$WORK/qemu" 2>&1 &
 	GUEST_PID=$!

@@ -9,8 +9,6 @@
 
 # The modules of a guest with virtio disks, in their order.
 VIRTIO="virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk"
-CONTROL=$WORK/control
-SERVE_PID=
 
 # ---------------------------------------------------------------- images
 
@@ -66,50 +64,59 @@ guest_tools()
 
 # ---------------------------------------------------------------- the server
 
-# serve_start CACHE OPTION...: `hvtrace serve` with that cache, up when this returns. With
-# SERVE_PREFIX ahead of it.
+# Servers are told apart by $SERVER; most tests have one only.
+SERVER=server
+declare -A SERVE_PID=()
+
+# serve_start CACHE OPTION...: `hvtrace serve` with that cache, up when this returns.
 serve_start()
 {
 	local cache=$1
 
 	shift
-	${SERVE_PREFIX:-} "$BUILD/hvtrace" serve --cache "$cache" --control "$CONTROL" -q "$@" \
-		</dev/null >"$WORK/serve.out" 2>>"$WORK/serve.err" &
-	SERVE_PID=$!
-	defer serve_kill
-	for _ in {1..100}; do
-		[ -S "$CONTROL" ] && "$BUILD/hvtrace" ctl --socket "$CONTROL" version \
-			>/dev/null 2>&1 && return
-		kill -0 "$SERVE_PID" 2>/dev/null || break
-		sleep 0.1
+	"$BUILD/hvtrace" serve --cache "$cache" --control "$WORK/$SERVER.control" -q "$@" \
+		</dev/null >"$WORK/$SERVER.out" 2>>"$WORK/$SERVER.err" &
+	SERVE_PID[$SERVER]=$!
+	defer "serve_kill $SERVER"
+	for _ in {1..200}; do
+		ctl version >/dev/null 2>&1 && return
+		kill -0 "${SERVE_PID[$SERVER]}" 2>/dev/null || break
+		sleep 0.05
 	done
-	die "the server does not start: $(tail -n 5 "$WORK/serve.err")"
+	die "the server does not start: $(serve_said)"
+}
+
+serve_said()
+{
+	tail -n 5 "$WORK/$SERVER.err"
 }
 
 # As kill -9 does: nothing is tidied up.
 serve_kill()
 {
-	[ -n "$SERVE_PID" ] || return 0
-	kill -KILL "$SERVE_PID" 2>/dev/null
-	wait "$SERVE_PID" 2>/dev/null
-	SERVE_PID=
+	local pid=${SERVE_PID[${1:-$SERVER}]:-}
+
+	[ -n "$pid" ] || return 0
+	unset "SERVE_PID[${1:-$SERVER}]"
+	kill -KILL "$pid" 2>/dev/null
+	wait "$pid" 2>/dev/null
 }
 
 # As an administrator would: it has to end well.
 serve_stop()
 {
-	local pid=$SERVE_PID rc
+	local pid=${SERVE_PID[$SERVER]} rc
 
-	SERVE_PID=
-	kill -TERM "$pid" || die "the server is gone: $(tail -n 5 "$WORK/serve.err")"
+	unset "SERVE_PID[$SERVER]"
+	kill -TERM "$pid" || die "the server is gone: $(serve_said)"
 	wait "$pid"
 	rc=$?
-	[ $rc -eq 0 ] || die "the server ended with status $rc: $(tail -n 5 "$WORK/serve.err")"
+	[ $rc -eq 0 ] || die "the server ended with status $rc: $(serve_said)"
 }
 
 ctl()
 {
-	"$BUILD/hvtrace" ctl --socket "$CONTROL" "$@"
+	"$BUILD/hvtrace" ctl --socket "$WORK/$SERVER.control" "$@"
 }
 
 # counter DISK NAME: one figure of ctl stats.
@@ -176,6 +183,26 @@ plain_disk()
 		-device "virtio-blk-pci,drive=$id")
 }
 
-# monitor COMMAND: to QEMU's monitor, once guest_start got "${MONITOR[@]}".
-MONITOR=(-chardev "socket,id=monitor,path=$WORK/monitor,server=on,wait=off"
-	-mon chardev=monitor,mode=readline)
+# What guest_start gets for monitor to work.
+MONITOR=(-chardev "pipe,id=monitor,path=$WORK/monitor" -mon chardev=monitor)
+
+monitor_open()
+{
+	rm -f "$WORK"/monitor.{in,out}
+	mkfifo "$WORK"/monitor.{in,out} || die "no FIFOs"
+	exec {MONITOR_IN}<>"$WORK/monitor.in" {MONITOR_OUT}<>"$WORK/monitor.out"
+}
+
+# monitor COMMAND: to QEMU's monitor; REPLY is what it says to it.
+monitor()
+{
+	local line
+
+	printf '%s\n' "$1" 'info name' >&"$MONITOR_IN"
+	REPLY=
+	while IFS= read -r -t 20 -u "$MONITOR_OUT" line; do
+		REPLY+=$line$'\n'
+		[[ $line != *"info name"* ]] || return 0
+	done
+	die "QEMU's monitor does not answer $1: $REPLY"
+}
