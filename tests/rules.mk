@@ -61,6 +61,15 @@ $(GUEST_TOOLS): $(O)/tests/guest/%: $(O)/tests/guest/%.o
 	$(say) LINK $@
 	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -static -o $@ $^ -lm
 
+# Storage that fails on command; only where there is libfuse.
+FAULT_TOOLS := $(if $(wildcard /usr/include/fuse3/fuse_lowlevel.h),$(O)/tests/fault/faulty-file)
+
+$(O)/tests/fault/faulty_file.o: ALL_CFLAGS += -I/usr/include/fuse3
+
+$(O)/tests/fault/faulty-file: $(O)/tests/fault/faulty_file.o
+	$(say) LINK $@
+	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lfuse3
+
 BENCHES := $(patsubst %.c,$(O)/%,$(wildcard bench/*.c))
 
 $(O)/bench/vhost_load: $(VHOST_FRONT)
