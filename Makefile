@@ -40,9 +40,9 @@ LIBS       := -lbpf -lelf -lz -lzstd -luring -lxxhash -ljansson -lyaml -lpthread
 objs = $(patsubst %.c,$(O)/%.o,$(1))
 srcs = $(filter-out $(2),$(wildcard $(1)))
 
-# Everything but the tracer (and main) does without the BPF object: one archive, from which
+# Everything but the tracers (and main) does without a BPF object: one archive, from which
 # the program and each test take what they need.
-TRACER_SRCS := $(wildcard loader/tracer*.c)
+TRACER_SRCS := $(wildcard loader/tracer*.c loader/foreign*.c)
 PLAIN_SRCS  := $(call srcs,cache/*.c cache/*/*.c analysis/*.c analysis/policy/*.c loader/*.c loader/trace/*.c \
 	       cli/*.c,$(TRACER_SRCS) cli/main.c)
 TRACER      := $(call objs,$(TRACER_SRCS))
@@ -96,7 +96,7 @@ $(O)/%.skel.h: $(O)/bpf/%.bpf.o
 	$(say) SKEL $@
 	$(Q)$(BPFTOOL) gen skeleton $< name $(subst -,_,$*)_bpf > $@.tmp && mv $@.tmp $@
 
-$(TRACER): $(O)/hvtrace.skel.h
+$(TRACER): $(O)/hvtrace.skel.h $(O)/foreign.skel.h
 
 # Other flags or another compiler in the same folder: build again.
 same  = $(and $(findstring $(1),$(2)),$(findstring $(2),$(1)))
