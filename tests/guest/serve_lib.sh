@@ -4,6 +4,9 @@
 # options, and programs for the guest that do not fit into a small root file system.
 #
 # Sourced. The guest's memory is a memfd that the server shares.
+# shellcheck disable=SC2034 # for who sources this
+# shellcheck disable=SC2016 # the guest's shell expands
+# shellcheck disable=SC2054 # QEMU's commas
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -59,7 +62,7 @@ guest_tools()
 {
 	guest "mkdir -p /tools && mount -t ext4 -o ro $1 /tools && cd /tools &&" \
 		'for d in *; do [ -e "/$d" ] || ln -s "/tools/$d" "/$d"; done &&' \
-		'cd / && PATH=$PATH:/tools/bin' || die "no tools in the guest"
+		'cd / && PATH=$PATH:/tools/bin && echo 1 >/proc/sys/vm/overcommit_memory' || die "no tools in the guest"
 }
 
 # ---------------------------------------------------------------- the server
@@ -122,21 +125,20 @@ ctl()
 # counter DISK NAME: one figure of ctl stats.
 counter()
 {
-	ctl stats | jq -e --arg vm "$1" --arg name "$2" \
-		'[.. | objects | select(.name? == $vm)][0] | [.. | objects | select(has($name))][0][$name]' ||
-		die "ctl stats has no $2 of $1"
+	ctl stats | jq -e --arg disk "$1" --arg name "$2" \
+		'first(.. | objects | select(.name? == $disk)) | first(.. | objects | .[$name] // empty)' ||
+		die "ctl stats has no $2 of $1: $(ctl stats | jq -c .)"
 }
 
-# counters DISK NAME...: each with its value, in a line.
+# counters DISK NAME...: to be looked at.
 counters()
 {
 	local disk=$1 name
 
 	shift
 	for name; do
-		printf '%s %s  ' "$name" "$(counter "$disk" "$name")"
+		printf '%s: %s %s\n' "$disk" "$name" "$(counter "$disk" "$name")"
 	done
-	echo
 }
 
 # at_least DISK NAME FLOOR, at_most DISK NAME CEILING
