@@ -69,6 +69,9 @@ int exclusive_cache__add_chunk(struct exclusive_cache *c, void *chunk);
 void *exclusive_cache__take_chunk(struct exclusive_cache *c);
 size_t exclusive_cache__chunks(const struct exclusive_cache *c);
 
+/* Bring closer what is known of a page, some time before it is looked at. */
+void exclusive_cache__prefetch(const struct exclusive_cache *c, __u64 page);
+
 /* --- hits --- */
 
 /* If the page is cached: out of the cache, its bytes stay in the slot returned until

@@ -1,0 +1,540 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * One page table for all pages that are cached or resident. A cell's pos says which, and where the
+ * rest is known:
+ *
+ *   31         30     29..0
+ *   resident | back | number of the record in residents     check: the frame
+ *   0          0    | number of the slot
+ *
+ * Bytes a cached page: 32 for its slot (slots.h), 20 to 30 in the page table. A resident page: 16
+ * for its digest, and the same in the page table. A ghost: 16 to 20 (ghosts.h).
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../page_table.h"
+#include "exclusive_cache.h"
+#include "ghosts.h"
+#include "in_flight.h"
+#include "residents.h"
+#include "slots.h"
+#include "store_policy.h"
+
+#define RESIDENT (1U << 31)
+#define BACK (1U << 30)
+#define NUMBER (BACK - 1)
+
+/* 16 EiB of disk and 16 TiB of guest memory: what is beyond is never remembered. */
+#define MAX_PAGE (1ULL << 52)
+#define MAX_FRAME (~0U)
+/* Cells looked at for a resident page to give up for a new one. */
+#define REUSE_LOOKS 128
+
+struct exclusive_cache {
+	const struct store_policy *policy;
+	struct memory *memory;
+	struct page_table table;
+	struct slots slots;
+	struct residents residents;
+	struct ghosts ghosts;
+	struct in_flight in_flight;
+	__u64 max_ghosts; /* 0: as many as slots */
+	__u64 evicted, ghost_hits;
+	__u32 hand; /* the cell where looking for a resident page to give up goes on */
+};
+
+/* --- pages --- */
+
+static struct page_cell *find(const struct exclusive_cache *c, __u64 page)
+{
+	return page_table__find(&c->table, page_table__key(&c->table, page));
+}
+
+static __u64 page_of(const struct exclusive_cache *c, const struct page_cell *cell)
+{
+	return page_table__hash(&c->table, cell->key);
+}
+
+static bool is_resident(const struct page_cell *cell)
+{
+	return cell && cell->pos & RESIDENT;
+}
+
+static bool is_cached(const struct page_cell *cell)
+{
+	return cell && !(cell->pos & RESIDENT);
+}
+
+/* What the cell refers to is not used any more. */
+static void release(struct exclusive_cache *c, const struct page_cell *cell)
+{
+	if (is_resident(cell))
+		residents__put(&c->residents, cell->pos & NUMBER);
+	else
+		slots__move(&c->slots, cell->pos, SLOTS_FREE);
+}
+
+static void drop(struct exclusive_cache *c, struct page_cell *cell)
+{
+	release(c, cell);
+	page_table__erase(&c->table, cell);
+}
+
+/* The page ceases to be anything; true if the guest had wanted it before. */
+static bool forget(struct exclusive_cache *c, __u64 page)
+{
+	struct page_cell *cell = find(c, page);
+	bool back = is_cached(cell) || (cell && cell->pos & BACK);
+
+	if (cell)
+		drop(c, cell);
+	return back;
+}
+
+/* Give up some resident page, not far from the last one. */
+static bool give_up_one(struct exclusive_cache *c)
+{
+	for (int i = 0; i < REUSE_LOOKS; i++) {
+		struct page_cell *cell = &c->table.cells[c->hand];
+
+		if (cell->pos & RESIDENT) {
+			drop(c, cell);
+			return true;
+		}
+		c->hand = c->hand + 1 < c->table.room ? c->hand + 1 : 0;
+	}
+	return false;
+}
+
+static __u32 new_resident(struct exclusive_cache *c)
+{
+	__u32 i = residents__get(&c->residents);
+
+	if (i == RESIDENTS_NONE && give_up_one(c))
+		i = residents__get(&c->residents);
+	return i;
+}
+
+/* A new cell, which is to be given a pos. NULL: no memory. */
+static struct page_cell *new_cell(struct exclusive_cache *c, __u64 page)
+{
+	__u64 key = page_table__key(&c->table, page);
+
+	if (page_table__reserve(&c->table, c->memory, 1))
+		return NULL;
+	return page_table__insert(&c->table, page_table__seek(&c->table, key), key);
+}
+
+/* The frame holds the page now, with these bytes. */
+static void remember(struct exclusive_cache *c, __u64 page, __u64 frame,
+		     const struct page_digest *digest, bool back)
+{
+	struct page_cell *cell;
+	__u32 i;
+
+	back |= forget(c, page);
+	if (page >= MAX_PAGE || frame > MAX_FRAME)
+		return;
+	i = new_resident(c);
+	if (i == RESIDENTS_NONE)
+		return;
+	cell = new_cell(c, page);
+	if (!cell) {
+		residents__put(&c->residents, i);
+		return;
+	}
+	c->residents.digest[i] = *digest;
+	cell->pos = RESIDENT | (back ? BACK : 0) | i;
+	cell->check = frame;
+}
+
+/* --- a cache --- */
+
+struct exclusive_cache *exclusive_cache__new(const struct exclusive_cache_opts *o)
+{
+	const struct store_policy *policy = store_policy__find(o->policy);
+	struct exclusive_cache *c;
+
+	if (!policy) {
+		errno = EINVAL;
+		return NULL;
+	}
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return NULL;
+	c->policy = policy;
+	c->memory = o->memory;
+	c->max_ghosts = o->max_ghosts;
+	residents__init(&c->residents, c->memory, o->max_resident);
+	ghosts__init(&c->ghosts, c->memory);
+	if (page_table__init(&c->table, c->memory) || slots__init(&c->slots, c->memory) ||
+	    in_flight__init(&c->in_flight, c->memory)) {
+		exclusive_cache__free(c);
+		errno = ENOMEM;
+		return NULL;
+	}
+	return c;
+}
+
+void exclusive_cache__free(struct exclusive_cache *c)
+{
+	if (!c)
+		return;
+	in_flight__free(&c->in_flight);
+	ghosts__free(&c->ghosts);
+	residents__free(&c->residents);
+	slots__free(&c->slots);
+	page_table__free(&c->table, c->memory);
+	free(c);
+}
+
+/* --- room --- */
+
+static void size_ghosts(struct exclusive_cache *c)
+{
+	__u64 slots = (__u64)c->slots.chunks * ARENA_SLOTS;
+
+	/* Without slots, nothing is ever evicted. */
+	ghosts__resize(&c->ghosts, c->max_ghosts && slots ? c->max_ghosts : slots);
+}
+
+int exclusive_cache__add_chunk(struct exclusive_cache *c, void *chunk)
+{
+	int err = slots__add_chunk(&c->slots, chunk);
+
+	if (!err)
+		size_ghosts(c);
+	return err;
+}
+
+static __u64 cached(const struct exclusive_cache *c)
+{
+	return c->slots.count[SLOTS_FIRST] + c->slots.count[SLOTS_SECOND];
+}
+
+static __u32 next_victim(const struct exclusive_cache *c)
+{
+	return cached(c) ? slots__oldest(&c->slots, c->policy->victims(&c->slots)) : 0;
+}
+
+/* Bring closer what the next eviction will look at, and the record that the one after it will. */
+static void prefetch_victim(const struct exclusive_cache *c)
+{
+	const struct slot *slot = &c->slots.slot[next_victim(c)];
+
+	page_table__prefetch(&c->table, page_table__key(&c->table, slot->page));
+	ghosts__prefetch(&c->ghosts, slot->page);
+	__builtin_prefetch(&c->slots.slot[slot->newer], 1);
+}
+
+/* The slot of the page that has to go, free now. 0: nothing is cached. */
+static __u32 evict(struct exclusive_cache *c)
+{
+	__u32 victim = next_victim(c);
+	const struct slot *slot = &c->slots.slot[victim];
+
+	if (!victim)
+		return 0;
+	if (c->policy->leaves_ghosts(slot->list))
+		ghosts__add(&c->ghosts, slot->page);
+	drop(c, find(c, slot->page));
+	c->evicted++;
+	prefetch_victim(c);
+	return victim;
+}
+
+/* A page of a chunk that is given away goes to a free slot of another. */
+static void move(struct exclusive_cache *c, __u32 from)
+{
+	__u32 to = slots__newest(&c->slots, SLOTS_FREE);
+
+	find(c, c->slots.slot[from].page)->pos = to;
+	memcpy(slots__address(&c->slots, to), slots__address(&c->slots, from), SLOT_BYTES);
+	slots__replace(&c->slots, from, to);
+}
+
+static bool fits_elsewhere(const struct exclusive_cache *c, const struct slot_chunk *chunk)
+{
+	/* Of its slots, those that hold no page are free. */
+	__u64 free = c->slots.count[SLOTS_FREE] - (ARENA_SLOTS - chunk->cached);
+
+	return chunk->cached <= free;
+}
+
+void *exclusive_cache__take_chunk(struct exclusive_cache *c)
+{
+	struct slot_chunk *chunk = slots__spare_chunk(&c->slots);
+	__u32 first;
+	void *base;
+
+	if (!chunk)
+		return NULL;
+	while (!fits_elsewhere(c, chunk))
+		evict(c);
+	first = slots__close_chunk(&c->slots, chunk);
+	for (__u32 i = first; i < first + ARENA_SLOTS; i++)
+		if (c->slots.slot[i].list != SLOTS_HELD)
+			move(c, i);
+	base = slots__remove_chunk(&c->slots, chunk);
+	size_ghosts(c);
+	return base;
+}
+
+size_t exclusive_cache__chunks(const struct exclusive_cache *c)
+{
+	return c->slots.chunks;
+}
+
+/* --- hits --- */
+
+void *exclusive_cache__take(struct exclusive_cache *c, __u64 page, struct page_digest *digest)
+{
+	struct page_cell *cell = find(c, page);
+	__u32 slot;
+
+	if (!is_cached(cell))
+		return NULL;
+	slot = cell->pos;
+	*digest = c->slots.slot[slot].digest;
+	slots__move(&c->slots, slot, SLOTS_HELD);
+	page_table__erase(&c->table, cell);
+	return slots__address(&c->slots, slot);
+}
+
+void exclusive_cache__release_slot(struct exclusive_cache *c, void *slot)
+{
+	slots__move(&c->slots, slots__of_address(&c->slots, slot), SLOTS_FREE);
+}
+
+/* --- captures --- */
+
+enum capture exclusive_cache__expects(const struct exclusive_cache *c, __u64 page, __u64 frame)
+{
+	const struct page_cell *cell = find(c, page);
+
+	if (is_resident(cell) && frame == cell->check)
+		return CAPTURED;
+	return in_flight__writing(&c->in_flight, page) ? CAPTURE_WRITING : CAPTURE_UNKNOWN;
+}
+
+void *exclusive_cache__slot(struct exclusive_cache *c)
+{
+	__u32 slot = slots__newest(&c->slots, SLOTS_FREE) ?: evict(c);
+
+	if (!slot)
+		return NULL;
+	slots__move(&c->slots, slot, SLOTS_HELD);
+	return slots__address(&c->slots, slot);
+}
+
+static bool same(const struct page_digest *a, const struct page_digest *b)
+{
+	return a->lo == b->lo && a->hi == b->hi;
+}
+
+static void fill(struct exclusive_cache *c, struct page_cell *cell, __u32 slot, bool back,
+		 const struct page_digest *digest)
+{
+	c->slots.slot[slot].page = page_of(c, cell);
+	c->slots.slot[slot].digest = *digest;
+	slots__move(&c->slots, slot, c->policy->list(back));
+	cell->pos = slot;
+	cell->check = 0;
+}
+
+/* The page is resident in that frame, which is about to be overwritten. */
+static enum capture end_residence(struct exclusive_cache *c, struct page_cell *cell, void *slot,
+				  const struct page_digest *digest)
+{
+	__u32 i = cell->pos & NUMBER;
+
+	if (!slot || !same(digest, &c->residents.digest[i])) {
+		drop(c, cell);
+		return slot ? CAPTURE_CHANGED : CAPTURE_NO_ROOM;
+	}
+	residents__put(&c->residents, i);
+	fill(c, cell, slots__of_address(&c->slots, slot), cell->pos & BACK, digest);
+	return CAPTURED;
+}
+
+enum capture exclusive_cache__capture(struct exclusive_cache *c, __u64 page, __u64 frame,
+				      void *slot, const struct page_digest *digest)
+{
+	enum capture result = exclusive_cache__expects(c, page, frame);
+
+	if (result == CAPTURED)
+		result = end_residence(c, find(c, page), slot, digest);
+	if (slot && result != CAPTURED)
+		exclusive_cache__release_slot(c, slot);
+	return result;
+}
+
+/* --- requests in flight --- */
+
+cache_token exclusive_cache__read_begin(struct exclusive_cache *c, __u64 page)
+{
+	bool ghost = ghosts__remove(&c->ghosts, page);
+
+	c->ghost_hits += ghost;
+	return in_flight__read(&c->in_flight, page, ghost);
+}
+
+void exclusive_cache__read_end(struct exclusive_cache *c, __u64 page, cache_token t, __u64 frame,
+			       const struct page_digest *digest)
+{
+	bool back = false, known = in_flight__end_read(&c->in_flight, page, t, &back);
+
+	if (!known || !digest)
+		return;
+	/* It may have been evicted since, from where another request brought it. */
+	back |= ghosts__remove(&c->ghosts, page);
+	remember(c, page, frame, digest, back);
+}
+
+cache_token exclusive_cache__write_begin(struct exclusive_cache *c, __u64 page)
+{
+	bool back = forget(c, page);
+
+	back |= ghosts__remove(&c->ghosts, page);
+	return in_flight__write(&c->in_flight, page, back);
+}
+
+void exclusive_cache__write_end(struct exclusive_cache *c, __u64 page, cache_token t, __u64 frame,
+				const struct page_digest *digest)
+{
+	bool back = false, known = in_flight__end_write(&c->in_flight, page, t, &back);
+
+	if (known && digest)
+		remember(c, page, frame, digest, back);
+}
+
+void exclusive_cache__hit_end(struct exclusive_cache *c, __u64 page, __u64 frame,
+			      const struct page_digest *digest)
+{
+	if (!in_flight__writing(&c->in_flight, page))
+		remember(c, page, frame, digest, true);
+}
+
+/* --- the world changes --- */
+
+struct sweep {
+	struct exclusive_cache *cache;
+	__u64 page, count;
+	bool residents_only;
+};
+
+static bool leaves(void *ctx, struct page_cell *cell)
+{
+	const struct sweep *s = ctx;
+
+	if (page_of(s->cache, cell) - s->page >= s->count)
+		return false;
+	if (s->residents_only && !is_resident(cell))
+		return false;
+	release(s->cache, cell);
+	return true;
+}
+
+static void drop_range(struct exclusive_cache *c, __u64 page, __u64 count)
+{
+	struct sweep s = {.cache = c, .page = page, .count = count};
+
+	if (count > c->table.pages) {
+		page_table__sweep(&c->table, leaves, &s);
+		return;
+	}
+	for (; count--; page++)
+		forget(c, page);
+}
+
+static void drop_ghosts(struct exclusive_cache *c, __u64 page, __u64 count)
+{
+	if (count > c->ghosts.live) {
+		ghosts__remove_range(&c->ghosts, page, count);
+		return;
+	}
+	for (; count--; page++)
+		ghosts__remove(&c->ghosts, page);
+}
+
+__u64 exclusive_cache__invalidate(struct exclusive_cache *c, __u64 page, __u64 count)
+{
+	__u64 before = cached(c);
+
+	in_flight__change(&c->in_flight, page, count);
+	drop_range(c, page, count);
+	drop_ghosts(c, page, count);
+	return before - cached(c);
+}
+
+__u64 exclusive_cache__clear(struct exclusive_cache *c)
+{
+	return exclusive_cache__invalidate(c, 0, ~0ULL);
+}
+
+void exclusive_cache__forget_residents(struct exclusive_cache *c)
+{
+	struct sweep s = {.cache = c, .count = ~0ULL, .residents_only = true};
+
+	in_flight__change(&c->in_flight, 0, ~0ULL);
+	page_table__sweep(&c->table, leaves, &s);
+}
+
+/* --- looking --- */
+
+static size_t metadata(const struct exclusive_cache *c)
+{
+	return sizeof(*c) + c->table.region.bytes + c->residents.region.bytes +
+	       c->ghosts.region.bytes + c->in_flight.region.bytes + slots__bytes(&c->slots);
+}
+
+void exclusive_cache__counts(const struct exclusive_cache *c, struct exclusive_cache_counts *out)
+{
+	*out = (struct exclusive_cache_counts){
+		.cached = cached(c),
+		.resident = c->residents.count,
+		.ghosts = c->ghosts.live,
+		.slots = (__u64)c->slots.chunks * ARENA_SLOTS,
+		.free_slots = c->slots.count[SLOTS_FREE],
+		.evicted = c->evicted,
+		.ghost_hits = c->ghost_hits,
+		.writing = c->in_flight.written + c->in_flight.blind,
+		.bytes = metadata(c),
+	};
+}
+
+bool exclusive_cache__is_cached(const struct exclusive_cache *c, __u64 page)
+{
+	return is_cached(find(c, page));
+}
+
+bool exclusive_cache__is_resident(const struct exclusive_cache *c, __u64 page, __u64 *frame)
+{
+	const struct page_cell *cell = find(c, page);
+
+	if (!is_resident(cell))
+		return false;
+	if (frame)
+		*frame = cell->check;
+	return true;
+}
+
+size_t exclusive_cache__list(const struct exclusive_cache *c, __u64 *pages, size_t max)
+{
+	size_t n = 0;
+
+	for (__u32 i = 0; i < c->table.room && n < max; i++) {
+		const struct page_cell *cell = &c->table.cells[i];
+
+		if (cell->pos && is_cached(cell))
+			pages[n++] = page_of(c, cell);
+	}
+	return n;
+}
+
+void exclusive_cache__prefetch(const struct exclusive_cache *c, __u64 page)
+{
+	page_table__prefetch(&c->table, page_table__key(&c->table, page));
+}
