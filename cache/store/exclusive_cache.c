@@ -474,12 +474,13 @@ __u64 exclusive_cache__clear(struct exclusive_cache *c)
 	return exclusive_cache__invalidate(c, 0, ~0ULL);
 }
 
-void exclusive_cache__forget_residents(struct exclusive_cache *c)
+void exclusive_cache__forget_residents(struct exclusive_cache *c, __u64 frames)
 {
 	struct sweep s = {.cache = c, .count = ~0ULL, .residents_only = true};
 
 	in_flight__change(&c->in_flight, 0, ~0ULL);
 	page_table__sweep(&c->table, leaves, &s);
+	residents__restart(&c->residents, frames);
 }
 
 /* --- looking --- */
@@ -532,6 +533,11 @@ size_t exclusive_cache__list(const struct exclusive_cache *c, __u64 *pages, size
 			pages[n++] = page_of(c, cell);
 	}
 	return n;
+}
+
+__u64 exclusive_cache__free_slots(const struct exclusive_cache *c)
+{
+	return c->slots.count[SLOTS_FREE];
 }
 
 void exclusive_cache__prefetch(const struct exclusive_cache *c, __u64 page)

@@ -120,8 +120,8 @@ void exclusive_cache__hit_end(struct exclusive_cache *c, __u64 page, __u64 frame
 __u64 exclusive_cache__invalidate(struct exclusive_cache *c, __u64 page, __u64 count);
 /* Nothing is cached or resident any more, as above. How many were cached. */
 __u64 exclusive_cache__clear(struct exclusive_cache *c);
-/* No page is resident any more: the guest's memory is another. */
-void exclusive_cache__forget_residents(struct exclusive_cache *c);
+/* No page is resident any more: the guest's memory is another, of so many frames. */
+void exclusive_cache__forget_residents(struct exclusive_cache *c, __u64 frames);
 
 struct exclusive_cache_counts {
 	__u64 cached, resident, ghosts; /* pages now */
@@ -138,5 +138,7 @@ bool exclusive_cache__is_resident(const struct exclusive_cache *c, __u64 page, _
 
 /* The pages cached now, in no order: up to max of them. How many. */
 size_t exclusive_cache__list(const struct exclusive_cache *c, __u64 *pages, size_t max);
+
+__u64 exclusive_cache__free_slots(const struct exclusive_cache *c);
 
 #endif

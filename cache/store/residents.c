@@ -15,6 +15,12 @@ void residents__free(struct residents *r)
 	region__free(&r->region, r->memory);
 }
 
+void residents__restart(struct residents *r, __u64 max)
+{
+	residents__free(r);
+	residents__init(r, r->memory, max);
+}
+
 static __u32 one_more(struct residents *r)
 {
 	size_t need = (r->used + 1ULL) * sizeof(*r->digest);

@@ -26,6 +26,8 @@ struct residents {
 
 void residents__init(struct residents *r, struct memory *m, __u64 max);
 void residents__free(struct residents *r);
+/* There are none: start again, with another bound. */
+void residents__restart(struct residents *r, __u64 max);
 /* A number. RESIDENTS_NONE: there are as many as there may be, or no memory. */
 __u32 residents__get(struct residents *r);
 void residents__put(struct residents *r, __u32 i);

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The data loop: a thread that serves some of a disk's rings and owns some of its cache. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "disk.h"
+
+/* Go on looking for so long before sleeping: shorter than waking up takes. */
+#define SPIN_NS 8000
+/* Counts of caches are made known so often at least, ns. */
+#define PUBLISH_NS 20000000ULL
+
+__u64 data_loop__clock(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+bool data_loop__idle(const struct data_loop *l)
+{
+	return !l->requests;
+}
+
+/* --- events and figures --- */
+
+static void tell_urgent(struct data_loop *l)
+{
+	if (!event_ring__urgent(l->events) || atomic_exchange(&l->urgent, true))
+		return;
+	loop__post(server__loop(l->disk->server), &l->urgent_msg);
+}
+
+void data_loop__send_event(struct data_loop *l, const struct page_event *e)
+{
+	event_ring__put(l->events, e);
+}
+
+static unsigned latency_bucket(__u64 ns)
+{
+	int octave = 63 - __builtin_clzll(ns | 1);
+	unsigned b;
+
+	if (octave < PE_LATENCY_MIN_SHIFT)
+		return 0;
+	b = (octave - PE_LATENCY_MIN_SHIFT) * 4 + (ns >> (octave - 2) & 3);
+	return b < PE_LATENCY_BUCKETS ? b : PE_LATENCY_BUCKETS - 1;
+}
+
+void data_loop__latency(struct data_loop *l, struct served_latency *h, __u64 ns)
+{
+	__u64 *b = &h->bucket[latency_bucket(ns)];
+
+	__atomic_store_n(b, *b + 1, __ATOMIC_RELAXED);
+}
+
+static void publish(struct data_loop *l)
+{
+	struct disk *d = l->disk;
+
+	for (unsigned i = 0; i < d->nr_shards; i++)
+		if (d->shard[i].owner == l)
+			shard__publish(&d->shard[i]);
+	l->published = loop__now(l->loop);
+}
+
+/* --- each time round --- */
+
+static bool poll_rings(struct data_loop *l)
+{
+	bool worked = false;
+
+	if (l->paused)
+		return false;
+	for (unsigned i = 0; i < l->nr_rings; i++)
+		worked |= served_ring__poll(l->ring[i]);
+	return worked;
+}
+
+static void notify_rings(struct data_loop *l)
+{
+	for (unsigned i = 0; i < l->nr_rings; i++) {
+		if (l->ring[i]->dirty)
+			vring__notify(l->ring[i]->ring);
+		l->ring[i]->dirty = false;
+	}
+}
+
+static void disarm(struct data_loop *l)
+{
+	for (unsigned i = 0; i < l->nr_rings; i++)
+		vring__disarm(l->ring[i]->ring);
+	l->armed = false;
+}
+
+/* All that it was asked to finish is: tell the control loop. */
+static void report_pause(struct data_loop *l)
+{
+	if (!l->pausing || !data_loop__idle(l))
+		return;
+	l->pausing = false;
+	loop__post(server__loop(l->disk->server), &l->step_msg);
+}
+
+static bool poll_all(struct loop_poll *p)
+{
+	struct data_loop *l = (struct data_loop *)((char *)p - offsetof(struct data_loop, poll));
+	bool worked;
+
+	if (l->armed)
+		disarm(l);
+	worked = storage_queue__reap(l->io) > 0;
+	if (l->bounce_first)
+		data_loop__retry(l);
+	worked |= poll_rings(l);
+	if (l->to_submit) {
+		l->to_submit = false;
+		storage_queue__submit(l->io);
+		worked = true;
+	}
+	notify_rings(l);
+	report_pause(l);
+	tell_urgent(l);
+	if (loop__now(l->loop) - l->published > PUBLISH_NS)
+		publish(l);
+	return worked;
+}
+
+/* Requests that wait for the guest's own to end first are not looked for. */
+static bool arm_rings(struct data_loop *l)
+{
+	bool came = false;
+
+	if (l->paused)
+		return false;
+	l->armed = true;
+	for (unsigned i = 0; i < l->nr_rings; i++) {
+		struct served_ring *r = l->ring[i];
+
+		if (!r->dead && r->free && l->free_parts)
+			came |= vring__arm(r->ring);
+	}
+	return came;
+}
+
+static bool arm_all(struct loop_poll *p)
+{
+	struct data_loop *l = (struct data_loop *)((char *)p - offsetof(struct data_loop, poll));
+
+	publish(l);
+	return arm_rings(l) | storage_queue__arm(l->io);
+}
+
+static void woken_by_io(struct loop_fd *f, __u32 events)
+{
+	__u64 n;
+
+	if (read(f->fd, &n, sizeof(n)) < 0)
+		return;
+}
+
+/* --- life --- */
+
+static int init_parts(struct data_loop *l)
+{
+	l->part_pool = calloc(LOOP_PARTS, sizeof(*l->part_pool));
+	if (!l->part_pool)
+		return -ENOMEM;
+	for (int i = 0; i < LOOP_PARTS; i++) {
+		l->part_pool[i].next = l->free_parts;
+		l->free_parts = &l->part_pool[i];
+	}
+	l->bounce_last = &l->bounce_first;
+	l->starved_last = &l->starved;
+	wide__init(l);
+	return 0;
+}
+
+static int init_io(struct data_loop *l)
+{
+	struct storage_queue_opts o = {.sz = sizeof(o)};
+	int err = bounce__init(&l->bounce, &l->disk->memory);
+
+	if (err)
+		return err;
+	o.buffers = l->bounce.region.base;
+	o.buffers_bytes = BOUNCE_BYTES;
+	err = storage_queue__new(&l->io, l->disk->storage, &o);
+	if (err)
+		return err;
+	l->io_fd = (struct loop_fd){storage_queue__fd(l->io), woken_by_io};
+	return loop__watch(l->loop, &l->io_fd, EPOLLIN);
+}
+
+static int init(struct data_loop *l)
+{
+	char name[16];
+	int err;
+
+	l->loop = loop__new();
+	l->events = event_ring__new();
+	if (!l->loop || !l->events)
+		return -ENOMEM;
+	err = init_parts(l) ?: data_loop__init_stages(l, &l->disk->memory) ?: init_io(l);
+	if (err)
+		return err;
+	l->poll.fn = poll_all;
+	l->poll.arm = arm_all;
+	loop__add_poll(l->loop, &l->poll);
+	loop__spin(l->loop, SPIN_NS);
+	snprintf(name, sizeof(name), "%.10s/%u", l->disk->name, l->index);
+	return loop__start(l->loop, name);
+}
+
+struct data_loop *data_loop__new(struct disk *d, unsigned index, char *why, size_t size)
+{
+	struct data_loop *l = calloc(1, sizeof(*l));
+	int err = -ENOMEM;
+
+	if (l) {
+		l->disk = d;
+		l->index = index;
+		l->audit_left = server__audit(d->server);
+		l->paused = true;
+		err = init(l);
+	}
+	if (!err)
+		return l;
+	snprintf(why, size, "cannot set up a data loop: %s", strerror(-err));
+	data_loop__free(l);
+	errno = -err;
+	return NULL;
+}
+
+void data_loop__free(struct data_loop *l)
+{
+	if (!l)
+		return;
+	storage_queue__free(l->io);
+	bounce__free(&l->bounce, &l->disk->memory);
+	region__free(&l->stage_region, &l->disk->memory);
+	event_ring__free(l->events);
+	loop__free(l->loop);
+	free(l->stages);
+	free(l->part_pool);
+	free(l);
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <stdlib.h>
+
+#include "disk.h"
+
+/* Free slots below which another chunk is asked for: it takes the control loop a while. */
+#define LOW 256
+
+static void back(struct loop_msg *m)
+{
+	struct shard_call *c = (struct shard_call *)m;
+
+	c->done(c);
+}
+
+static void run(struct loop_msg *m)
+{
+	struct shard_call *c = (struct shard_call *)m;
+
+	c->run(c);
+	m->fn = back;
+	loop__post(c->back, m);
+}
+
+void shard_call__post(struct shard_call *c)
+{
+	c->msg.fn = run;
+	loop__post(c->shard->owner->loop, &c->msg);
+}
+
+/* --- without an answer --- */
+
+struct order {
+	struct loop_msg msg;
+	struct shard *shard;
+	void (*fn)(struct shard *s, __u64 a, __u64 b);
+	__u64 a, b;
+};
+
+static void obey(struct loop_msg *m)
+{
+	struct order *o = (struct order *)m;
+
+	o->fn(o->shard, o->a, o->b);
+	free(o);
+}
+
+int disk__each_shard(struct disk *d, void (*fn)(struct shard *s, __u64 a, __u64 b), __u64 a,
+		     __u64 b)
+{
+	struct order *order[MAX_SHARDS];
+
+	for (unsigned i = 0; i < d->nr_shards; i++) {
+		order[i] = malloc(sizeof(*order[i]));
+		if (!order[i]) {
+			while (i--)
+				free(order[i]);
+			return -1;
+		}
+		*order[i] = (struct order){{.fn = obey}, &d->shard[i], fn, a, b};
+	}
+	for (unsigned i = 0; i < d->nr_shards; i++)
+		loop__post(d->shard[i].owner->loop, &order[i]->msg);
+	return 0;
+}
+
+/* --- what is known of it --- */
+
+void shard__publish(struct shard *s)
+{
+	struct exclusive_cache_counts now;
+	const __u64 *from = (const __u64 *)&now;
+	__u64 *to = (__u64 *)&s->published;
+
+	_Static_assert(sizeof(now) % sizeof(__u64) == 0, "words");
+	exclusive_cache__counts(s->cache, &now);
+	for (size_t i = 0; i < sizeof(now) / sizeof(*from); i++)
+		__atomic_store_n(&to[i], from[i], __ATOMIC_RELAXED);
+}
+
+void shard__feel(struct shard *s)
+{
+	if (s->hungry || exclusive_cache__free_slots(s->cache) >= LOW)
+		return;
+	s->hungry = true;
+	shard__publish(s);
+	loop__post(server__loop(s->disk->server), &s->hungry_msg);
+}
