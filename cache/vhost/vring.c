@@ -200,7 +200,7 @@ static int die(struct vring *r, const char *why, const char **reason)
 	r->dead = true;
 	signal_fd(r->err);
 	if (r->died)
-		r->died(r, why);
+		r->died(r, r->died_ctx, why);
 	return -EPROTO;
 }
 

@@ -24,7 +24,8 @@ struct vring {
 	/* Stays the same number for its lifetime, see vring__set_call(). */
 	int call;
 	/* Called once when it dies, by the data loop. */
-	void (*died)(struct vring *r, const char *reason);
+	void (*died)(struct vring *r, void *ctx, const char *reason);
+	void *died_ctx;
 
 	/* The data loop's while it runs. */
 	const char *desc;
