@@ -366,7 +366,7 @@ static int check_opts(const struct vhost_dev_opts *o, char *why, size_t size)
 {
 	if (o->sz != sizeof(*o) || o->config_bytes > VHOST_CONFIG_BYTES || !o->queues ||
 	    o->queues > VHOST_MAX_QUEUES) {
-		snprintf(why, size, "a disk has 1 to %u queues, not %u", VHOST_MAX_QUEUES,
+		snprintf(why, size, "a disk has 1 to %d queues, not %u", VHOST_MAX_QUEUES,
 			 o->queues);
 		return -EINVAL;
 	}
