@@ -367,6 +367,13 @@ int foreign__add_vmm(struct foreign *f, pid_t vmm, char *why, size_t size)
 
 	if (find_vmm(f, vmm) < f->vmms.nr)
 		return 0;
+	if (!foreign_programs__knows_pids(f->programs)) {
+		snprintf(why, size,
+			 "what memory process %d gives up is not seen from inside a pid namespace; "
+			 "run on the host itself",
+			 vmm);
+		return -EXDEV;
+	}
 	err = append_vmm(f, vmm);
 	if (!err)
 		err = foreign_programs__attach_kvm(f->programs);

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <linux/types.h>
 
-#include "foreign_later.h"
+#include "later.h"
 
 struct foreign_image {
 	__u16 id;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "foreign.skel.h"
 
@@ -249,6 +250,11 @@ int foreign_programs__set_disk(struct foreign_programs *p, __u32 disk,
 			       const struct foreign_part *part)
 {
 	return set(p->skel->maps.disks, &disk, part->first < part->end ? part : NULL);
+}
+
+bool foreign_programs__knows_pids(const struct foreign_programs *p)
+{
+	return p->skel->bss->self == (__u32)getpid();
 }
 
 int foreign_programs__set_vmm(struct foreign_programs *p, pid_t vmm, bool watched)

@@ -29,6 +29,8 @@ int foreign_programs__set_file(struct foreign_programs *p, __u64 mapping, bool w
 /* An empty part: not watched. */
 int foreign_programs__set_disk(struct foreign_programs *p, __u32 disk,
 			       const struct foreign_part *part);
+/* Process ids here are those that the programs see: we are in the first pid namespace. */
+bool foreign_programs__knows_pids(const struct foreign_programs *p);
 int foreign_programs__set_vmm(struct foreign_programs *p, pid_t vmm, bool watched);
 
 /* Attach what is there now and was not before: a file system's module may have come. -errno, with a

@@ -3,8 +3,8 @@
  * Pages of one image to be told of once more, one to two ticks from now: a write is seen when it is
  * issued, and who reads its page while it is on its way may get the old bytes and keep them.
  */
-#ifndef HVTRACE_FOREIGN_LATER_H
-#define HVTRACE_FOREIGN_LATER_H
+#ifndef HVTRACE_LATER_H
+#define HVTRACE_LATER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "foreign_later.h"
+#include "later.h"
 
 static bool range__touches(const struct page_range *r, __u64 page, __u64 end)
 {
