@@ -196,6 +196,7 @@ int frontend__start_queue(struct frontend *f, unsigned q)
 	struct driver_ring *r = &f->queue[q].ring;
 	int err = frontend__tell_state(f, VU_SET_VRING_NUM, q, r->size);
 
+	driver_ring__want_call(r, !f->opts.polling);
 	/* What the used ring says was taken: rings without a log give up the rest. */
 	if (!err)
 		err = frontend__tell_state(f, VU_SET_VRING_BASE, q,
@@ -212,7 +213,6 @@ int frontend__start_queue(struct frontend *f, unsigned q)
 		err = frontend__tell_state(f, VU_SET_VRING_ENABLE, q, 1);
 	if (err)
 		return err;
-	driver_ring__want_call(r, !f->opts.polling);
 	f->queue[q].started = true;
 	return 0;
 }
