@@ -732,34 +732,41 @@ static void test_loop_device(void **state)
 
 #define MANY 300
 
-/* Far more than fit; in_flight says how many, each is done once. */
-static void test_many(void **state)
+static void read_many(struct storage *s, enum storage_engine engine, unsigned depth, char *b)
 {
 	static struct single all[MANY];
-	struct image i = image__new(MANY * 4096);
+	struct storage_queue *q = new_queue(s, engine, depth);
+
+	memset(all, 0, sizeof(all));
+	for (int n = 0; n < MANY; n++) {
+		all[n].io = (struct storage_io){.op = STORAGE_READ,
+						.offset = n * 4096,
+						.bytes = 4096,
+						.buffer = b + n * 4096,
+						.done = single_done};
+		storage_queue__add(q, &all[n].io);
+		assert_int_equal(storage_queue__in_flight(q), n + 1);
+	}
+	storage_queue__submit(q);
+	wait_all(q);
+	for (int n = 0; n < MANY; n++)
+		assert_true(all[n].times == 1 && !all[n].err);
+	assert_int_equal(storage_queue__reap(q), 0);
+	storage_queue__free(q);
+}
+
+/* Far more than fit, or than are reaped at once (in tmpfs they are done as soon as submitted);
+ * in_flight says how many, each is done once. */
+static void test_many(void **state)
+{
+	struct image i = image__in(access("/dev/shm", W_OK) ? folder : "/dev/shm", MANY * 4096);
 	struct storage *s = open_image(i.path);
 	char *b = buffer__new(MANY * 4096);
 
 	for_each_engine(e)
 	{
-		struct storage_queue *q = new_queue(s, *e, 4);
-
-		memset(all, 0, sizeof(all));
-		for (int n = 0; n < MANY; n++) {
-			all[n].io = (struct storage_io){.op = STORAGE_READ,
-							.offset = n * 4096,
-							.bytes = 4096,
-							.buffer = b + n * 4096,
-							.done = single_done};
-			storage_queue__add(q, &all[n].io);
-			assert_int_equal(storage_queue__in_flight(q), n + 1);
-		}
-		storage_queue__submit(q);
-		wait_all(q);
-		for (int n = 0; n < MANY; n++)
-			assert_true(all[n].times == 1 && !all[n].err);
-		assert_int_equal(storage_queue__reap(q), 0);
-		storage_queue__free(q);
+		read_many(s, *e, 4, b);
+		read_many(s, *e, MANY, b);
 	}
 	munmap(b, MANY * 4096);
 	storage__close(s);
@@ -819,6 +826,19 @@ static bool is_readable(int fd)
 	return poll(&p, 1, 0) == 1;
 }
 
+/* A wake-up is over when it was reaped; it may come late. */
+static void check_quiet(struct storage_queue *q)
+{
+	int tries = 1000;
+
+	do {
+		assert_int_equal(storage_queue__reap(q), 0);
+		assert_false(storage_queue__arm(q));
+		usleep(1000);
+	} while (is_readable(storage_queue__fd(q)) && --tries);
+	assert_true(tries > 0);
+}
+
 /* No wake-ups but those that were asked for. */
 static void test_wake_ups(void **state)
 {
@@ -841,6 +861,8 @@ static void test_wake_ups(void **state)
 				;
 			assert_false(is_readable(storage_queue__fd(q)));
 		}
+		assert_int_equal(request(q, STORAGE_READ, 0, 4096, b), 0);
+		check_quiet(q);
 		storage_queue__free(q);
 	}
 	munmap(b, 4096);
