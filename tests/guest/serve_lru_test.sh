@@ -1,0 +1,210 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# No extra I/O: a guest of m pages with an exclusive cache of c pages reads as much from storage as
+# one of m + c pages without, and never more than it would read without the cache.
+#
+# The first holds for a guest that evicts in LRU order. Linux's page cache does not quite: it keeps
+# pages that came back early on a second list (mm/workingset.c), and what it then evicts is not what
+# was used least recently. So it is held to account where the order does not matter, as all pages
+# are alike: single pages at random, and loops. A guest with a pool of frames of its own that does
+# LRU, as databases do, is held to account for everything.
+#
+# SEEDS= of the pools' work.
+# shellcheck source=serve_lib.sh
+. "$(dirname "$0")/serve_lib.sh"
+
+SEEDS=${SEEDS:-1}
+
+need qemu-system-x86_64 busybox cpio losetup jq
+need_built hvtrace tests/guest/pages tests/guest/workload
+find_kernel
+initramfs "$WORK/initramfs" "$VIRTIO" "" "$BUILD/tests/guest/pages" \
+	"$BUILD/tests/guest/workload"
+pages=$BUILD/tests/guest/pages
+failures=
+
+# disk_of PAGES: a device, whose own count of what is read is believed.
+disk_of()
+{
+	loop_device DISK_DEVICE "$WORK/disk" "$(($1 * 4))K"
+	"$pages" stamp "$DISK_DEVICE" "$1" 1 || die "no contents"
+}
+
+# boot GUEST_MIB CACHE: with one queue, so that there is one LRU order.
+boot()
+{
+	serve_start "$2" --disk "disk,path=$DISK_DEVICE,socket=$WORK/disk.sock,queues=1"
+	guest_memory "$1"
+	DISKS=()
+	served_disk "$WORK/disk.sock" num-queues=1
+	guest_start "$WORK/initramfs" "${QEMU_MEMORY[@]}" "${DISKS[@]}"
+	# Open, lest its page cache goes.
+	guest "exec 5</dev/vda" || die "no disk in the guest"
+}
+
+halt()
+{
+	guest_kill
+	serve_stop
+}
+
+# Pages that were read from storage by now.
+storage_pages()
+{
+	awk '{ printf "%d\n", $3 / 8 }' "/sys/block/${DISK_DEVICE##*/}/stat"
+}
+
+# work COMMAND...: in the guest; sets READ, the pages that this reads from storage.
+work()
+{
+	local before told
+
+	before=$(storage_pages)
+	told=$(counter disk storage_read_bytes) || exit 1
+	guest "$*" || die "$*"
+	READ=$(($(storage_pages) - before))
+	told=$((($(counter disk storage_read_bytes) - told) / 4096))
+	[ $READ -eq $told ] || die "$*: read $READ pages, the server says $told"
+}
+
+# compare WHAT WITH WITHOUT: within 2 % of each other.
+compare()
+{
+	echo "$1: $2 pages read from storage; without a cache, with as much memory: $3"
+	[ $((($2 > $3 ? $2 - $3 : $3 - $2) * 50)) -le "$3" ] || die "$1: not within 2 %"
+}
+
+# no_more WHAT WITH ALONE
+no_more()
+{
+	echo "$1: $2 pages read from storage; without the cache: $3"
+	[ "$2" -le "$3" ] || die "$1: more than without the cache"
+}
+
+# ---------------------------------------------------------------- a pool of frames that does LRU
+
+M=8192
+C=8192
+# Of a loop: they fit into both, not into one.
+LOOP=15000
+PAGES=24576
+COUNT=30000
+
+# Each pool is a new one, and finds nothing in the cache that an earlier one left.
+pools()
+{
+	local frames=$1 seed pattern
+
+	for seed in $SEEDS; do
+		for pattern in loop uniform zipf mixed; do
+			ctl drain >/dev/null || die "no drain"
+			work "pages $pattern $frames /dev/vda" \
+				"$([ $pattern = loop ] && echo $LOOP || echo $PAGES) $COUNT $seed"
+			echo "$pattern $seed $READ"
+		done
+	done
+}
+
+case_pool()
+{
+	local pattern seed with without alone
+
+	disk_of $PAGES
+	boot 192 $((C * 4))KiB
+	pools $M >"$WORK/with" || die "$(cat "$WORK/with")"
+	at_least disk hits 1000
+	halt
+	boot 192 0
+	pools $((M + C)) >"$WORK/without" || die "$(cat "$WORK/without")"
+	pools $M >"$WORK/alone" || die "$(cat "$WORK/alone")"
+	halt
+	while read -r pattern seed with without alone; do
+		compare "pool of $M frames, cache of $C pages, $pattern $seed" "$with" "$without"
+		no_more "$pattern $seed" "$with" "$alone"
+	done < <(paste -d ' ' "$WORK/with" <(cut -d ' ' -f 3 "$WORK/without") \
+		<(cut -d ' ' -f 3 "$WORK/alone"))
+}
+
+# ---------------------------------------------------------------- Linux's page cache
+
+GUEST_MIB=128
+MORE=32
+DISK=32768
+READS=15000
+
+# page_cache LOOP: the same work in each guest; what it reads, a line each.
+page_cache()
+{
+	local pattern
+
+	guest "echo 1024 >/proc/sys/vm/min_free_kbytes"
+	work "workload scan /dev/vda 0 $1 3"
+	echo "loop $READ"
+	for pattern in uniform zipf mixed; do
+		work "pages $pattern cached /dev/vda $DISK $READS 1"
+		echo "$pattern $READ"
+	done
+}
+
+# capacity VARIABLE GUEST_MIB: pages of the disk that the guest holds when it can't hold more.
+capacity()
+{
+	boot "$2" 0
+	guest "dd if=/dev/vda of=/dev/null bs=1M 2>/dev/null; pages resident /dev/vda" >"$WORK/held"
+	printf -v "$1" %d "$(awk '{ n += $2 } END { print n }' "$WORK/held")"
+	halt
+}
+
+case_linux()
+{
+	local small=0 large=0 cache pattern with without alone
+
+	disk_of $DISK
+	capacity small $GUEST_MIB
+	capacity large $((GUEST_MIB + MORE))
+	cache=$(((large - small + 256) / 512 * 512))
+	echo "page caches of $small and $large pages, cache of $cache pages"
+	boot $GUEST_MIB ${cache}p
+	page_cache $((large * 8 / 10)) >"$WORK/with" || die "$(cat "$WORK/with")"
+	halt
+	boot $((GUEST_MIB + MORE)) 0
+	page_cache $((large * 8 / 10)) >"$WORK/without" || die "$(cat "$WORK/without")"
+	halt
+	boot $GUEST_MIB 0
+	page_cache $((large * 8 / 10)) >"$WORK/alone" || die "$(cat "$WORK/alone")"
+	halt
+	while read -r pattern with without alone; do
+		echo "page cache, $pattern: $with with, $without without, $alone alone"
+	done < <(paste -d ' ' "$WORK/with" <(cut -d ' ' -f 2 "$WORK/without") \
+		<(cut -d ' ' -f 2 "$WORK/alone"))
+}
+
+# ---------------------------------------------------------------- a scan, again
+
+SCAN=76800
+
+case_scan()
+{
+	local hits misses
+
+	disk_of $SCAN
+	boot 256 128MiB
+	work "workload scan /dev/vda 0 $SCAN 1"
+	echo "first scan: $READ pages read from storage"
+	[ "$READ" -le $SCAN ] || die "more than its $SCAN pages"
+	hits=$(counter disk hits) misses=$(counter disk misses)
+	work "workload scan /dev/vda 0 $SCAN 1"
+	hits=$(($(counter disk hits) - hits)) misses=$(($(counter disk misses) - misses))
+	echo "second scan: $hits hits, $misses misses, $READ pages read from storage"
+	[ $((hits * 100)) -ge $(((hits + misses) * 95)) ] || die "less than 95 % are hits"
+	halt
+}
+
+# Arguments choose cases.
+[ $# -gt 0 ] || set -- pool linux scan
+for name; do
+	began=$SECONDS
+	apart "case_$name" || failures="$failures $name"
+	echo "$name took $((SECONDS - began)) s"
+done
+[ -z "$failures" ] || die "failed:$failures"
