@@ -110,7 +110,7 @@ include tests/rules.mk
 
 # --- checks ---------------------------------------------------------------------------------
 
-.PHONY: deps check lint format bench bench-mrc demo
+.PHONY: deps check lint format bench bench-mrc bench-serve demo
 deps:
 	$(Q)tools/deps.sh
 
@@ -138,11 +138,14 @@ lint:
 format:
 	$(Q)clang-format -i $(C_FILES)
 
-bench: all $(BENCHES)
+bench: all $(BENCHES) $(GUEST_TOOLS)
 	$(Q)BUILD=$(abspath $(O)) bench/run.sh
 
 bench-mrc: all $(BENCHES)
 	$(Q)BUILD=$(abspath $(O)) bench/mrc.sh
+
+bench-serve: all $(BENCHES) $(GUEST_TOOLS)
+	$(Q)BUILD=$(abspath $(O)) bench/serve.sh
 
 demo: deps
 	$(Q)$(MAKE) all $(KVM_TOOLS) $(GUEST_TOOLS) $(O)/bench/direct_read
@@ -187,8 +190,9 @@ help:
 	@echo 'make deps       install the Debian packages that are missing'
 	@echo 'make demo       trace a real VM for 15 seconds, draw its miss curve'
 	@echo 'make check      all tests (as root; TESTS="unit cli" picks groups)'
-	@echo 'make bench      measure speed and errors of miss curves, and the cost of tracing'
+	@echo 'make bench      measure miss curves, the cost of tracing, and serving'
 	@echo 'make bench-mrc  only the miss curves: no root needed'
+	@echo 'make bench-serve  only the exclusive cache: speed, and what it saves a guest'
 	@echo 'make lint       clang-format, cppcheck, shellcheck'
 	@echo 'make format     let clang-format have its way'
 	@echo 'make static     build $(O)/hvtrace-static'

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# All benchmarks: the engines, then, which needs root, what tracing costs.
+# All benchmarks: the engines, then, which needs root, what tracing costs, and serving.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -8,4 +8,6 @@ bench/mrc.sh || exit
 echo
 "${BUILD:-$PWD/build}/bench/engine" || exit
 echo
-exec bench/tracing.sh
+bench/tracing.sh || exit
+echo
+exec bench/serve.sh
