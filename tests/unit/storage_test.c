@@ -870,6 +870,35 @@ static void test_wake_ups(void **state)
 	image__remove(&i);
 }
 
+/* What ended before wake-ups were asked for is not forgotten. */
+static void test_armed_late(void **state)
+{
+	struct image i = image__new(MIB);
+	struct storage *s = open_image(i.path);
+	char *b = buffer__new(4096);
+
+	for_each_engine(e)
+	{
+		struct storage_queue *q = new_queue(s, *e, 0);
+		struct pollfd p = {.fd = storage_queue__fd(q), .events = POLLIN};
+		struct single r = {.io = {.op = STORAGE_READ,
+					  .bytes = 4096,
+					  .buffer = b,
+					  .done = single_done}};
+
+		storage_queue__add(q, &r.io);
+		storage_queue__submit(q);
+		usleep(20000);
+		if (!storage_queue__arm(q))
+			assert_int_equal(poll(&p, 1, 30000), 1);
+		wait_all(q);
+		storage_queue__free(q);
+	}
+	munmap(b, 4096);
+	storage__close(s);
+	image__remove(&i);
+}
+
 /* Who asks for wake-ups hears of what was not submitted, and reaping submits it. */
 static void test_submit_forgotten(void **state)
 {
@@ -1133,6 +1162,7 @@ int main(void)
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_chain),
 		cmocka_unit_test(test_wake_ups),
+		cmocka_unit_test(test_armed_late),
 		cmocka_unit_test(test_submit_forgotten),
 		cmocka_unit_test(test_other_thread),
 		cmocka_unit_test(test_large_buffer),
