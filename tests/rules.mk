@@ -59,16 +59,24 @@ GUEST_TOOLS := $(patsubst %.c,$(O)/%,$(wildcard tests/guest/*.c))
 
 $(GUEST_TOOLS): $(O)/tests/guest/%: $(O)/tests/guest/%.o
 	$(say) LINK $@
-	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -static -o $@ $^ -lm
+	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -static -o $@ $^ $(GUEST_LIBS) -lm
+
+$(O)/tests/guest/watch_image: $(call objs,$(wildcard loader/foreign*.c) loader/later.c)
+$(O)/tests/guest/watch_image: GUEST_LIBS := -lbpf -lelf -lz -lzstd
 
 # Storage that fails on command; only where there is libfuse.
-FAULT_TOOLS := $(if $(wildcard /usr/include/fuse3/fuse_lowlevel.h),$(O)/tests/fault/faulty-file)
+FAULT_TOOLS := $(O)/tests/fault/storage-io \
+	       $(if $(wildcard /usr/include/fuse3/fuse_lowlevel.h),$(O)/tests/fault/faulty-file)
 
 $(O)/tests/fault/faulty_file.o: ALL_CFLAGS += -I/usr/include/fuse3
 
 $(O)/tests/fault/faulty-file: $(O)/tests/fault/faulty_file.o
 	$(say) LINK $@
 	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lfuse3
+
+$(O)/tests/fault/storage-io: $(O)/tests/fault/storage_io.o $(PLAIN)
+	$(say) LINK $@
+	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 BENCHES := $(patsubst %.c,$(O)/%,$(wildcard bench/*.c))
 

@@ -10,16 +10,22 @@
 WALK=64
 PAGES=100
 
-need qemu-system-x86_64 busybox cpio losetup
-need_built hvtrace-static tests/guest/workload tests/guest/dm_linear tests/kvm/kvm-walk
+need qemu-system-x86_64 busybox cpio losetup mkfs.ext4
+need_built hvtrace-static tests/guest/workload tests/guest/dm_linear \
+	tests/guest/watch_image tests/kvm/kvm-walk
 find_kernel
 initramfs "$WORK/initramfs" "virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev \
 	virtio_pci virtio_blk" "irqbypass kvm kvm-amd dm-mod" "$BUILD/hvtrace-static" \
-	"$BUILD/tests/guest/workload" "$BUILD/tests/guest/dm_linear" "$BUILD/tests/kvm/kvm-walk"
+	"$BUILD/tests/guest/workload" "$BUILD/tests/guest/dm_linear" "$BUILD/tests/kvm/kvm-walk" \
+	"$BUILD/tests/guest/watch_image"
 loop_device DISK_DEVICE "$WORK/disk" 1G
+truncate -s 16M "$WORK/ext4"
+mkfs.ext4 -q "$WORK/ext4" || die "no file system"
 guest_start "$WORK/initramfs" -m 1G -cpu EPYC,+svm,+npt \
 	-drive "file=$DISK_DEVICE,format=raw,if=none,id=d0,cache=none" \
-	-device virtio-blk-pci,drive=d0
+	-device virtio-blk-pci,drive=d0 \
+	-drive "file=$WORK/ext4,format=raw,if=none,id=d1,cache=writeback" \
+	-device virtio-blk-pci,drive=d1
 guest "uname -r; mv /bin/hvtrace-static /bin/hvtrace"
 
 expect()
@@ -162,17 +168,75 @@ check_block()
 # The bios that a stacked device makes of a bio are not the VM's: each page counts once.
 check_nested()
 {
-	local stacked
-
 	stacked=$(guest 'insmod /modules/dm-mod.ko && dm_linear /dev/vda 2097152 2>&1') ||
 		die "no stacked device: $stacked"
 	check_block "$stacked"
 }
 
+# ---------------------------------------------------------------- what others write
+
+# A VM that waits for a word, and who watches it: before KVM is there.
+watch_walker()
+{
+	guest 'mkfifo /tmp/walk' || die "no FIFO"
+	guest '{ sh -c "read x </tmp/walk; exec kvm-walk 64" >/tmp/walked 2>&1 & } ; walker=$!'
+	guest '{ watch_image -p $walker >/tmp/unmapped 2>&1 & } ; keeper=$!'
+	guest_wait 20 'grep -q ready /tmp/unmapped' || die "no watch: $(guest 'cat /tmp/unmapped')"
+}
+
+check_walker()
+{
+	guest 'echo >/tmp/walk; wait $walker; cat /tmp/walked' || die "no walk"
+	guest_wait 20 'grep -q unmapped /tmp/unmapped' || die "no frame was given up"
+	# What follows is the VMM's own, at its end.
+	expect "given up" "$(guest 'grep -m 1 unmapped /tmp/unmapped')" \
+		"unmapped $(guest 'echo $walker') 64"
+	guest 'kill $keeper; wait $keeper'
+}
+
+# other_writes PLACE PAGE COUNT [HOW]
+other_writes()
+{
+	guest "dd if=/dev/zero of=$1 bs=4k seek=$2 count=$3 conv=notrunc,fsync status=none ${4:-}" ||
+		die "no write of $1"
+}
+
+# expect_written IMAGE PAGES...: of an image exactly these pages.
+expect_written()
+{
+	local image=$1
+
+	shift
+	guest_wait 20 "grep -q '^written $image ${*: -1}\$' /tmp/others" ||
+		die "not told: $(guest 'cat /tmp/others')"
+	expect "written by others, image $image" "$(
+		guest "sed -n 's/^written $image //p' /tmp/others | sort -nu | xargs")" "$*"
+}
+
+# check_others STACKED: a device upon /dev/vda.
+check_others()
+{
+	guest 'mount -t ext4 /dev/vdb /mnt' || die "no file system in the guest"
+	other_writes /mnt/image 0 64
+	guest '{ watch_image /dev/vda /mnt/image >/tmp/others 2>&1 & } ; watcher=$!'
+	guest_wait 20 'grep -q ready /tmp/others' || die "not watched: $(guest 'cat /tmp/others')"
+	other_writes /dev/vda 100 3 oflag=direct
+	other_writes /dev/vda 200 2
+	other_writes "$1" 300 3 oflag=direct
+	other_writes /mnt/image 20 3 oflag=direct
+	other_writes /mnt/image 30 2
+	expect_written 0 100 101 102 200 201 300 301 302
+	expect_written 1 20 21 22 30 31
+	guest 'kill $watcher; wait $watcher; umount /mnt'
+}
+
 check_doctor
 check_bad_hosts
+watch_walker
 check_kvm
 check_block /dev/vda
 check_nested
+check_walker
+check_others "$stacked"
 guest 'hvtrace doctor' >"$WORK/doctor" || die "doctor, with KVM: $(cat "$WORK/doctor")"
 grep -i kvm "$WORK/doctor"

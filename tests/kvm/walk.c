@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kvm-walk N: a KVM VM whose guest writes one word to each of N frames, once, and
- * prints, in pages: those frames, the guest's own pages (touched before), the page
+ * kvm-walk N: a KVM VM whose guest writes one word to each of N frames, once, then gives
+ * them back to the host. Prints, in pages: those frames, the guest's own pages (touched before), the page
  * tables walked (faults of their own under nested paging) and its memory.
  */
 #include <stdio.h>
@@ -17,6 +17,7 @@ static int walk(struct vmm *v, __u64 n)
 
 	script__init(&script);
 	script__add(&script, (struct guest_op){.kind = OP_TOUCH_WRITE, .count = n, .stride = 1});
+	script__add(&script, (struct guest_op){.kind = OP_DROP, .count = n});
 	return vmm__run(v, &script);
 }
 
