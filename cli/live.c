@@ -2,20 +2,19 @@
 /* hvtrace live: a table of the VMs per interval; histograms and miss curves at the end. */
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../analysis/engine.h"
 #include "../analysis/export.h"
 #include "../analysis/size.h"
 #include "cli.h"
+#include "csv_folder.h"
 #include "session.h"
 #include "summary.h"
 #include "watch.h"
@@ -392,18 +391,13 @@ static int finish_reports(struct live *l)
 static int write_csv(const struct live *l)
 {
 	struct vm_report **reports = calloc(l->list.nr + 1, sizeof(*reports));
-	struct export_fault fault;
-	int err, status = CLI_DONE;
+	int status;
 
 	if (!reports)
 		return cli__failed("out of memory");
 	for (size_t i = 0; i < l->list.nr; i++)
 		reports[i] = l->list.vms[i]->report;
-	err = export__folder(l->csv, reports, l->list.nr, &fault);
-	if (err)
-		status = cli__failed(
-			"cannot write '%s': %s%s", fault.path, strerror(-err),
-			err == -ENOSPC ? "; free some space or choose another --csv DIR" : "");
+	status = csv_folder__write(l->csv, reports, l->list.nr);
 	free(reports);
 	return status;
 }
@@ -577,22 +571,6 @@ static int parse(struct live *l, int argc, char **argv)
 	return 0;
 }
 
-/* Better now than after an hour of tracing. */
-static int check_csv(const struct live *l)
-{
-	int fd;
-
-	if (!l->csv)
-		return CLI_DONE;
-	fd = mkdir(l->csv, 0777) && errno != EEXIST ? -1 : open(l->csv, O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0)
-		close(fd);
-	if (fd < 0 || access(l->csv, W_OK | X_OK))
-		return cli__failed("cannot write to folder '%s': %s; choose another --csv DIR",
-				   l->csv, strerror(errno));
-	return CLI_DONE;
-}
-
 static int apply(void *ctx, const struct page_event *events, size_t n)
 {
 	struct live *l = ctx;
@@ -642,7 +620,7 @@ static int set_up(struct live *l)
 
 static int run(struct live *l)
 {
-	int status = check_csv(l) ?: set_up(l);
+	int status = csv_folder__check(l->csv) ?: set_up(l);
 
 	if (status)
 		return status;

@@ -9,7 +9,7 @@
 #include "mrc_result.h"
 #include "sampling.h"
 #include "summary.h"
-#include "table.h"
+#include "columns.h"
 
 static struct summary_vm vm_of(const struct mrc_result *r, const struct wss_list *wss)
 {
@@ -149,12 +149,12 @@ static void text_span(__u64 ns)
 static void text_facts(const struct mrc_source *s, const struct mrc_result *r)
 {
 	const struct trace_facts *t = &r->trace;
-	char rate[TABLE_TEXT], held[SIZE_TEXT];
+	char rate[COLUMN_TEXT], held[SIZE_TEXT];
 
 	text_references(r);
 	if (t->timed)
 		text_span(t->span);
-	table__format_count(rate, t->seconds > 0 ? t->counts.accesses / t->seconds : 0);
+	columns__format_count(rate, t->seconds > 0 ? t->counts.accesses / t->seconds : 0);
 	printf("read in %.3g s, %s refs/s, %s held\n", t->seconds, rate,
 	       size__format((t->counts.bytes + PAGE_BYTES - 1) / PAGE_BYTES, held));
 	if (t->bad)

@@ -7,7 +7,7 @@
 #include "../analysis/size.h"
 #include "cli.h"
 #include "progress.h"
-#include "table.h"
+#include "columns.h"
 
 /* Seconds between two lines. */
 #define EVERY 0.2
@@ -32,14 +32,14 @@ const char *progress__format(const struct progress_now *now, char buf[PROGRESS_T
 {
 	double share = now->total ? fmin((double)now->done / now->total, 1) : 0;
 	double rate = now->seconds > 0 ? now->refs / now->seconds : 0;
-	char done[SIZE_TEXT], total[SIZE_TEXT], refs[TABLE_TEXT];
+	char done[SIZE_TEXT], total[SIZE_TEXT], refs[COLUMN_TEXT];
 	int n;
 
 	n = snprintf(buf, PROGRESS_TEXT, "%s", format_bytes(now->done, done));
 	if (now->total)
 		n += snprintf(buf + n, PROGRESS_TEXT - n, " of %s, %.0f %%",
 			      format_bytes(now->total, total), floor(share * 100));
-	table__format_count(refs, rate);
+	columns__format_count(refs, rate);
 	n += snprintf(buf + n, PROGRESS_TEXT - n, ", %s refs/s", refs);
 	/* Before there is a hundredth, a guess would jump about. */
 	if (share >= 0.01 && now->seconds * (1 / share - 1) < 1e7)

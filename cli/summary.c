@@ -6,6 +6,7 @@
 #include "../analysis/chart.h"
 #include "../analysis/export.h"
 #include "../analysis/size.h"
+#include "text_list.h"
 
 /* One table of counters drives text and JSON. */
 static const struct {
@@ -42,33 +43,6 @@ static __u64 counter(const struct vm_counters *c, size_t i)
 	return *(const __u64 *)((const char *)c + counters[i].offset);
 }
 
-/* A list that breaks before column 78 and leaves out what did not happen. */
-struct list {
-	FILE *out;
-	int column;
-};
-
-static void list_item(struct list *l, __u64 n, const char *text)
-{
-	char item[96];
-	int width;
-
-	if (!n)
-		return;
-	width = snprintf(item, sizeof(item), "%llu %s", n, text);
-	if (l->column && l->column + 2 + width > 78) {
-		fputs(",\n", l->out);
-		l->column = 0;
-	}
-	fprintf(l->out, "%s%s", l->column ? ", " : "  ", item);
-	l->column += 2 + width;
-}
-
-static void list_end(struct list *l)
-{
-	fputs(l->column ? "\n" : "  nothing\n", l->out);
-}
-
 /* Names come from command lines: keep control codes off the terminal. */
 static void put_clean(FILE *out, const char *s)
 {
@@ -98,30 +72,30 @@ static void print_head(FILE *out, const struct summary_vm *vm, const char *name)
 
 static void print_counters(FILE *out, const struct vm_counters *c)
 {
-	struct list l = {out, 0};
+	struct text_list l = {out, 0};
 
 	fputs("\nCounted on the host, every page:\n", out);
 	for (size_t i = 0; i < NR_COUNTERS; i++)
-		list_item(&l, counter(c, i), counters[i].text);
-	list_end(&l);
+		text_list__item(&l, counter(c, i), counters[i].text);
+	text_list__end(&l);
 }
 
 static void print_counts(FILE *out, const struct engine_counts *c)
 {
-	struct list l = {out, 0};
+	struct text_list l = {out, 0};
 
-	list_item(&l, c->fills, "fills");
-	list_item(&l, c->cold, "of them cold");
-	list_item(&l, c->refaults, "refaults");
-	list_item(&l, c->unseen, "with an eviction not seen");
-	list_item(&l, c->writebacks, "writebacks");
-	list_item(&l, c->evictions, "evictions");
-	list_item(&l, c->discards, "discards");
-	list_item(&l, c->stale, "stale evictions");
-	list_item(&l, c->uncaptured, "evictions with the bytes gone");
-	list_item(&l, c->access_ordered, "fills without a frame");
-	list_item(&l, c->ghosts_dropped, "oldest ghosts dropped");
-	list_end(&l);
+	text_list__item(&l, c->fills, "fills");
+	text_list__item(&l, c->cold, "of them cold");
+	text_list__item(&l, c->refaults, "refaults");
+	text_list__item(&l, c->unseen, "with an eviction not seen");
+	text_list__item(&l, c->writebacks, "writebacks");
+	text_list__item(&l, c->evictions, "evictions");
+	text_list__item(&l, c->discards, "discards");
+	text_list__item(&l, c->stale, "stale evictions");
+	text_list__item(&l, c->uncaptured, "evictions with the bytes gone");
+	text_list__item(&l, c->access_ordered, "fills without a frame");
+	text_list__item(&l, c->ghosts_dropped, "oldest ghosts dropped");
+	text_list__end(&l);
 }
 
 void summary__draw(FILE *out, const struct space_report *s)

@@ -32,14 +32,11 @@ void table__row(FILE *out, const struct table_row *row);
 /* The same as members of a JSON object, each with a comma ahead. */
 void table__json(FILE *out, const struct table_row *row);
 
+/* Latency at quantile q (0..1) of a histogram, interpolated within its bucket; ns, NAN when nothing
+ * was counted. */
+double table__quantile(const __u64 counts[PE_LATENCY_BUCKETS], double q);
 /* Latency at quantile q (0..1) of a difference of two histograms, read and write together,
  * interpolated within its bucket; ns, NAN when nothing was completed. */
 double table__latency(const struct vm_counters *now, const struct vm_counters *before, double q);
-
-/* Short numbers for narrow columns: at most 6, 5 and 5 characters. */
-#define TABLE_TEXT 16
-void table__format_count(char buf[TABLE_TEXT], double v);
-void table__format_pages(char buf[TABLE_TEXT], double pages);
-void table__format_ns(char buf[TABLE_TEXT], double ns);
 
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "../../cli/columns.h"
 #include "../../cli/table.h"
 
 static char *capture(void (*put)(FILE *out, const struct table_row *row),
@@ -87,10 +88,10 @@ static void hostile_name(void **state)
 	free(json);
 }
 
-static void check_format(void (*format)(char buf[TABLE_TEXT], double v), double v,
+static void check_format(void (*format)(char buf[COLUMN_TEXT], double v), double v,
 			 const char *expected)
 {
-	char buf[TABLE_TEXT];
+	char buf[COLUMN_TEXT];
 
 	format(buf, v);
 	assert_string_equal(buf, expected);
@@ -98,21 +99,21 @@ static void check_format(void (*format)(char buf[TABLE_TEXT], double v), double 
 
 static void short_numbers(void **state)
 {
-	check_format(table__format_count, 0, "0");
-	check_format(table__format_count, 0.5, "0.5");
-	check_format(table__format_count, 12.4, "12");
-	check_format(table__format_count, 999999, "999999");
-	check_format(table__format_count, 1000000, "1.0M");
-	check_format(table__format_count, 123456789, "123M");
-	check_format(table__format_pages, 1, "4K");
-	check_format(table__format_pages, 262144, "1G");
-	check_format(table__format_pages, 262144 * 1.5, "1.5G");
-	check_format(table__format_pages, 262143, "1G");
-	check_format(table__format_pages, 256 * 1000, "1000M");
-	check_format(table__format_ns, 850, "850ns");
-	check_format(table__format_ns, 1234, "1.2us");
-	check_format(table__format_ns, 999999, "1.0ms");
-	check_format(table__format_ns, 17e9, "17s");
+	check_format(columns__format_count, 0, "0");
+	check_format(columns__format_count, 0.5, "0.5");
+	check_format(columns__format_count, 12.4, "12");
+	check_format(columns__format_count, 999999, "999999");
+	check_format(columns__format_count, 1000000, "1.0M");
+	check_format(columns__format_count, 123456789, "123M");
+	check_format(columns__format_pages, 1, "4K");
+	check_format(columns__format_pages, 262144, "1G");
+	check_format(columns__format_pages, 262144 * 1.5, "1.5G");
+	check_format(columns__format_pages, 262143, "1G");
+	check_format(columns__format_pages, 256 * 1000, "1000M");
+	check_format(columns__format_ns, 850, "850ns");
+	check_format(columns__format_ns, 1234, "1.2us");
+	check_format(columns__format_ns, 999999, "1.0ms");
+	check_format(columns__format_ns, 17e9, "17s");
 }
 
 static void changes(void **state)
