@@ -60,9 +60,11 @@ LIBRARY_OBJS := $(call objs,$(wildcard analysis/policy/*.c) \
 all: $(O)/hvtrace $(LIBRARY)
 	@:
 
+# Only weak symbols ask for the HTTP server, and without the library there is none: its archive
+# would want all of GnuTLS in the static program.
 $(O)/hvtrace: $(MAIN) $(TRACER) $(PLAIN)
 	$(say) LINK $@
-	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -Wl,--no-as-needed -lmicrohttpd
 
 $(O)/hvtrace-static: $(MAIN) $(TRACER) $(PLAIN)
 	$(say) LINK $@

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "served.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- the list --- */
+
+void served_list__free(struct served_list *l)
+{
+	for (size_t i = 0; i < l->nr; i++) {
+		vm_report__free(l->disks[i]->report);
+		free(l->disks[i]);
+	}
+	free(l->disks);
+	*l = (struct served_list){0};
+}
+
+struct served *served_list__find(const struct served_list *l, const char *name)
+{
+	for (size_t i = l->nr; i > 0; i--)
+		if (!l->disks[i - 1]->ended && !strcmp(l->disks[i - 1]->name, name))
+			return l->disks[i - 1];
+	return NULL;
+}
+
+struct served *served_list__find_id(const struct served_list *l, __u16 id)
+{
+	for (size_t i = l->nr; i > 0; i--)
+		if (!l->disks[i - 1]->ended && l->disks[i - 1]->now.id == id)
+			return l->disks[i - 1];
+	return NULL;
+}
+
+static struct served *add(struct served_list *l, const struct server_disk *now)
+{
+	struct served **disks = realloc(l->disks, (l->nr + 1) * sizeof(*disks));
+	struct served *d;
+
+	if (!disks)
+		return NULL;
+	l->disks = disks;
+	d = calloc(1, sizeof(*d));
+	if (!d)
+		return NULL;
+	snprintf(d->name, sizeof(d->name), "%s", now->name);
+	l->disks[l->nr++] = d;
+	return d;
+}
+
+int served_list__account(struct served_list *l, const struct server *s)
+{
+	struct server_disk now;
+
+	for (size_t i = 0; !server__disk(s, i, &now); i++) {
+		struct served *d = served_list__find_id(l, now.id) ?: add(l, &now);
+
+		if (!d)
+			return -ENOMEM;
+		d->now = now;
+	}
+	return 0;
+}
+
+int served__end(struct served *d, const struct engine *e)
+{
+	d->ended = true;
+	/* They were the server's. */
+	d->now.name = d->name;
+	d->now.path = d->now.socket = d->now.engine = "";
+	d->report = vm_report__new(e, d->now.id, d->name, NULL, NULL, 0);
+	return d->report ? 0 : -ENOMEM;
+}
+
+/* --- counts --- */
+
+#define COUNT(member, text, help)                                                                  \
+	{                                                                                          \
+#member, text, help, offsetof(struct served_counts, member)                        \
+	}
+const struct served_count served_counts_table[] = {
+	COUNT(reads, "reads", "Read requests answered."),
+	COUNT(writes, "writes", "Write requests answered."),
+	COUNT(flushes, "flushes", "Flush requests answered."),
+	COUNT(discards, "discards", "Discard and write-zeroes requests answered."),
+	COUNT(other, "other requests", "Other requests answered."),
+	COUNT(read_bytes, "bytes read", "Bytes read by the guest."),
+	COUNT(written_bytes, "bytes written", "Bytes written by the guest."),
+	COUNT(errors, "requests failed", "Requests answered with an error of the storage."),
+	COUNT(refused, "bad requests", "Requests that broke the rules."),
+	COUNT(hits, "pages hit", "Pages read that came from the cache."),
+	COUNT(misses, "pages missed", "Pages read that came from the storage."),
+	COUNT(bypassed, "reads of less than a page", "Reads of a part of a page or frame."),
+	COUNT(invalidated, "cached pages invalidated",
+	      "Cached pages dropped for writes, discards and writes by others."),
+	COUNT(evicted, "cached pages evicted", "Cached pages dropped for want of room."),
+	COUNT(audited, "hits audited", "Hits compared with the storage."),
+	COUNT(audit_failed, "audits FAILED", "Hits that differed from the storage."),
+	COUNT(storage_reads, "storage reads", "Read requests issued to the storage."),
+	COUNT(storage_writes, "storage writes", "Write requests issued to the storage."),
+	COUNT(storage_read_bytes, "bytes from storage", "Bytes read from the storage."),
+	COUNT(storage_written_bytes, "bytes to storage", "Bytes written to the storage."),
+	COUNT(events, "page events", "Page events sent to the miss curves."),
+	COUNT(dropped_events, "page events DROPPED", "Page events for which there was no room."),
+	COUNT(busy, "requests that waited for a buffer",
+	      "Requests that waited for a bounce buffer."),
+};
+#undef COUNT
+
+const size_t nr_served_counts = sizeof(served_counts_table) / sizeof(served_counts_table[0]);
+
+__u64 served_count__of(const struct served_counts *c, size_t i)
+{
+	return *(const __u64 *)((const char *)c + served_counts_table[i].offset);
+}
+
+const char *const served_reasons[SERVED_REASONS] = {
+	"changed", "unknown", "no_room", "writing", "gone",
+};
+
+/* The reasons' order is that of enum capture, of which the first is no reason. */
+_Static_assert(CAPTURED == 0 && CAPTURE_CHANGED == 1 && CAPTURE_UNKNOWN == 2 &&
+		       CAPTURE_NO_ROOM == 3 && CAPTURE_WRITING == 4 && CAPTURES == 5,
+	       "served_reasons has a name for each");
+
+__u64 served__not_captured(const struct served_counts *c, unsigned reason)
+{
+	return reason + 1 < CAPTURES ? c->capture[reason + 1] : c->gone;
+}
+
+__u64 served__lost(const struct served_counts *c)
+{
+	__u64 sum = 0;
+
+	for (unsigned i = 0; i < SERVED_REASONS; i++)
+		sum += served__not_captured(c, i);
+	return sum;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The disks as serve follows them: what they did over an interval and in all, kept when they go. */
+#ifndef HVTRACE_SERVED_H
+#define HVTRACE_SERVED_H
+
+#include "../analysis/report.h"
+#include "../cache/serve/server.h"
+#include "disk_spec.h"
+
+struct served {
+	char name[DISK_NAME_MAX + 1];
+	bool ended, removed; /* removed: before all ended */
+	/* As of the last account, and of the interval's begin. Their strings are the server's, and
+	 * gone when it ended. */
+	struct server_disk now, before;
+	__u64 refused_events;	  /* what the engine could not take */
+	struct vm_report *report; /* once it ended */
+};
+
+struct served_list {
+	struct served **disks; /* in the order they were added */
+	size_t nr;
+};
+
+void served_list__free(struct served_list *l);
+/* Take over what the server knows by now, new disks too. -ENOMEM. */
+int served_list__account(struct served_list *l, const struct server *s);
+/* The one that has this name or id now; NULL: none. */
+struct served *served_list__find(const struct served_list *l, const char *name);
+struct served *served_list__find_id(const struct served_list *l, __u16 id);
+
+/* Keep what the engine knows of it, under its name. It ended. -ENOMEM. */
+int served__end(struct served *d, const struct engine *e);
+
+/* --- counts: one table drives text, JSON, CSV and metrics --- */
+
+struct served_count {
+	const char *key;  /* in JSON and CSV; in metrics with _total */
+	const char *text; /* "12 ..." */
+	const char *help;
+	size_t offset; /* in struct served_counts */
+};
+extern const struct served_count served_counts_table[];
+extern const size_t nr_served_counts;
+__u64 served_count__of(const struct served_counts *c, size_t i);
+
+/* Why pages were not captured: enum capture but for CAPTURED, and evicted pages that were gone. */
+#define SERVED_REASONS CAPTURES
+extern const char *const served_reasons[SERVED_REASONS];
+__u64 served__not_captured(const struct served_counts *c, unsigned reason);
+__u64 served__lost(const struct served_counts *c); /* of all reasons */
+
+#endif
