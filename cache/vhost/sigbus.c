@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #define _GNU_SOURCE
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -74,11 +73,16 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 	errno = err;
 }
 
+/* Each time, as others may have set one meanwhile. */
 static void install(void)
 {
-	struct sigaction a = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_RESTART};
+	struct sigaction a = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_RESTART}, now;
 
-	sigaction(SIGBUS, &a, &before);
+	sigaction(SIGBUS, NULL, &now);
+	if (now.sa_sigaction == on_sigbus)
+		return;
+	before = now;
+	sigaction(SIGBUS, &a, NULL);
 }
 
 static struct sigbus_guard *claim_unused(void)
@@ -114,11 +118,9 @@ static void guard__set(struct sigbus_guard *g, struct range r)
 
 struct sigbus_guard *sigbus_guard__new(void *base, size_t bytes, void (*fn)(void *ctx), void *ctx)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	struct sigbus_guard *g;
+	struct sigbus_guard *g = claim_unused();
 
-	pthread_once(&once, install);
-	g = claim_unused();
+	install();
 	if (!g)
 		g = add_another();
 	if (g)
