@@ -118,7 +118,7 @@ deps:
 
 check: deps
 	$(Q)$(MAKE) all static tests
-	$(Q)$(MAKE) O=$(O)/san SAN=1 unit-tests
+	$(Q)$(MAKE) O=$(O)/san SAN=1 unit-tests vhost-tests
 	$(Q)$(MAKE) O=$(O)/fuzz SAN=fuzz CC=$(CLANG) fuzz-tests
 	$(Q)BUILD=$(abspath $(O)) CLANG=$(CLANG) MAKE='$(MAKE)' tests/run $(TESTS)
 

@@ -182,7 +182,6 @@ static bool take_next(struct worker *w)
 	if (got == -EPROTO) {
 		w->dead = true;
 		w->disk->shared->dead++;
-		fprintf(stderr, "memdisk: queue %u: %s\n", vring__index(w->ring), reason);
 	}
 	free(h);
 	return got == -EBADMSG;

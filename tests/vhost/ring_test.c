@@ -19,6 +19,7 @@
 #define EVENT_IDX (1ULL << VIRTIO_RING_F_EVENT_IDX)
 
 static struct frontend f;
+static __u64 seed;
 
 /* --- a disk that is written and read at random --- */
 
@@ -35,7 +36,7 @@ struct batch {
 
 static void make_batch(struct batch *b)
 {
-	b->random = (struct random){random__seed()};
+	b->random = (struct random){seed};
 	b->memory = ram__alloc(&f.ram, BATCH * BATCH_PAGES * RAM_PAGE, RAM_PAGE);
 	assert_int_not_equal(b->memory, 0);
 }
@@ -381,6 +382,7 @@ int main(void)
 		both(test_longest),
 	};
 
+	seed = random__seed();
 	cmocka_set_test_filter(getenv("TEST"));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
