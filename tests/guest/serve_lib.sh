@@ -126,8 +126,8 @@ ctl()
 counter()
 {
 	ctl stats | jq -e --arg disk "$1" --arg name "$2" \
-		'first(.. | objects | select(.name? == $disk)) | first(.. | objects | .[$name] // empty)' ||
-		die "ctl stats has no $2 of $1: $(ctl stats | jq -c .)"
+		'first(.. | objects | select(.vm? == $disk)) | first(.. | objects | .[$name] // empty)' ||
+		die "ctl stats has no $2 of $1: $(ctl stats | jq -c .)" >&2
 }
 
 # counters DISK NAME...: to be looked at.

@@ -1,0 +1,98 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Exclusive: no page is in the guest's memory and in the cache at once. The guest's load is stopped
+# at random moments, what is in flight ends, then the guest's mincore(2) is held against what the
+# server says is cached.
+#
+# SEED= other moments, SAMPLES= more of them.
+# shellcheck source=serve_lib.sh
+. "$(dirname "$0")/serve_lib.sh"
+
+SEED=${SEED:-1}
+SAMPLES=${SAMPLES:-6}
+PAGES=49152
+# The guest's kernel may move a page to another frame (mm/migrate.c): the old frame's next use looks
+# like an eviction then. So many of a thousand cached pages may be there for that.
+MOVED=1
+
+need qemu-system-x86_64 busybox cpio jq
+need_built hvtrace tests/guest/pages tests/guest/workload
+find_kernel
+initramfs "$WORK/initramfs" "$VIRTIO" "" "$BUILD/tests/guest/pages" "$BUILD/tests/guest/workload"
+image disk $((PAGES * 4))K
+"$BUILD/tests/guest/pages" stamp "$WORK/disk" $PAGES 1 || die "no contents"
+image said 4M
+RANDOM=$SEED
+
+# One that writes, elsewhere than the others read: theirs is checked.
+start_load()
+{
+	guest "while :; do pages uniform cached /dev/vda $((PAGES * 3 / 4)) 1000 $SEED || break; done &" \
+		"while :; do pages mixed cached /dev/vda $((PAGES * 3 / 4)) 1000 $SEED || break; done &" \
+		"while :; do workload scan /dev/vda 0 $PAGES 1 || break; done &" \
+		"while :; do workload write /dev/vda $((PAGES * 3 / 4)) $((PAGES / 4)) 500 $SEED ||" \
+		"break; done &"
+}
+
+# Processes stand still; what they wrote goes to the disk, reads that are under way end.
+stop_load()
+{
+	guest "kill -STOP \$(pidof pages workload) 2>/dev/null; sync; sleep 0.2"
+}
+
+go_on()
+{
+	guest "kill -CONT \$(pidof pages workload)"
+}
+
+# Numbers of pages, one a line, from "FIRST COUNT".
+numbers()
+{
+	awk '{ for (i = 0; i < $2; i++) print $1 + i }'
+}
+
+guest_pages()
+{
+	guest "pages resident /dev/vda >/tmp/resident && dd if=/tmp/resident of=/dev/vdb bs=64k" \
+		"conv=sync oflag=direct 2>/dev/null" || die "no mincore in the guest"
+	sed '/^end$/,$d' "$WORK/said" | numbers | sort
+}
+
+cached_pages()
+{
+	ctl pages disk | jq -r '.ranges[] | "\(.[0]) \(.[1])"' | numbers | sort
+}
+
+sample()
+{
+	local held cached both
+
+	guest_pages >"$WORK/held"
+	cached_pages >"$WORK/cached"
+	held=$(wc -l <"$WORK/held") cached=$(wc -l <"$WORK/cached")
+	both=$(comm -12 "$WORK/held" "$WORK/cached" | wc -l)
+	echo "$held pages in the guest's memory, $cached in the cache, $both in both"
+	[ $((held < cached ? held : cached)) -ge 1000 ] || die "too few to tell"
+	[ $((both * 1000)) -le $((cached * MOVED)) ] ||
+		die "pages are in both: $(comm -12 "$WORK/held" "$WORK/cached" | head -n 20 | xargs)"
+}
+
+serve_start 64MiB --disk "disk,path=$WORK/disk,socket=$WORK/disk.sock"
+guest_memory 160
+DISKS=()
+served_disk "$WORK/disk.sock" num-queues=2
+plain_disk "$WORK/said"
+guest_start "$WORK/initramfs" "${QEMU_MEMORY[@]}" -smp 2 "${DISKS[@]}"
+guest "exec 5</dev/vda" || die "no disk in the guest"
+start_load
+guest_wait 60 "[ \$(awk '\$3 == \"vda\" { print \$6 }' /proc/diskstats) -gt 800000 ]" ||
+	die "the guest reads nothing"
+for ((i = 0; i < SAMPLES; i++)); do
+	sleep "$((RANDOM % 2)).$(printf %03d $((RANDOM % 1000)))"
+	stop_load
+	sample
+	go_on
+done
+counters disk hits misses captured
+guest_kill
+serve_stop
