@@ -32,6 +32,16 @@ bool data_loop__idle(const struct data_loop *l)
 
 /* --- events and figures --- */
 
+/* At the control loop. Only then can it be posted again: not when events were taken for others. */
+static void take_urgent(struct loop_msg *m)
+{
+	struct data_loop *l =
+		(struct data_loop *)((char *)m - offsetof(struct data_loop, urgent_msg));
+
+	atomic_store(&l->urgent, false);
+	server__drain_events(l->disk->server);
+}
+
 static void tell_urgent(struct data_loop *l)
 {
 	if (!event_ring__urgent(l->events) || atomic_exchange(&l->urgent, true))
@@ -212,6 +222,7 @@ static int init(struct data_loop *l)
 	err = init_parts(l) ?: data_loop__init_stages(l, &l->disk->memory) ?: init_io(l);
 	if (err)
 		return err;
+	l->urgent_msg.fn = take_urgent;
 	l->poll.fn = poll_all;
 	l->poll.arm = arm_all;
 	loop__add_poll(l->loop, &l->poll);

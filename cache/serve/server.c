@@ -104,10 +104,8 @@ static void drain_disk(struct server *s, struct disk *d)
 {
 	struct event_ring *rings[MAX_SHARDS];
 
-	for (unsigned i = 0; i < d->nr_loops; i++) {
+	for (unsigned i = 0; i < d->nr_loops; i++)
 		rings[i] = d->loop[i]->events;
-		atomic_store(&d->loop[i]->urgent, false);
-	}
 	event_rings__take(rings, d->nr_loops, pass_on, s);
 }
 
