@@ -120,12 +120,15 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const cha
 	static char not_found[] = "not found\n", not_allowed[] = "only GET and HEAD\n";
 	struct http *h = ctx;
 
-	if (strcmp(method, "GET") && strcmp(method, "HEAD")) {
-		/* What is uploaded is thrown away before the answer can go out. */
+	/* The head comes first, then (with bytes) what is uploaded, which nobody wants, then the
+	 * end: that is when an answer can be given. */
+	if (!*state || *upload_bytes) {
+		*state = h;
 		*upload_bytes = 0;
-		return *state ? answer_text(c, MHD_HTTP_METHOD_NOT_ALLOWED, not_allowed)
-			      : (*state = h, MHD_YES);
+		return MHD_YES;
 	}
+	if (strcmp(method, "GET") && strcmp(method, "HEAD"))
+		return answer_text(c, MHD_HTTP_METHOD_NOT_ALLOWED, not_allowed);
 	if (strcmp(url, h->opts.path))
 		return answer_text(c, MHD_HTTP_NOT_FOUND, not_found);
 	return answer_page(h, c);

@@ -85,7 +85,7 @@ void huge_pages__tell(__u64 bytes, size_t page, int node, char text[HUGE_PAGES_T
 	}
 	say_fix(fix, sizeof(fix), page, node, want - have);
 	snprintf(text, HUGE_PAGES_TEXT,
-		 "%llu of %llu hugetlb pages of %zuMiB are free, the rest comes as %s; for all: %s",
-		 have, want, page >> 20, page == MIB_2 ? otherwise() : "pages of 2MiB or less",
-		 fix);
+		 "%llu of %llu hugetlb pages of %zuMiB are free, %s comes as %s; for all: %s", have,
+		 want, page >> 20, have ? "the rest" : "so it",
+		 page == MIB_2 ? otherwise() : "pages of 2MiB or less", fix);
 }

@@ -12,30 +12,102 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NOBODY ((uid_t)-1)
+#include "cli.h"
 
-static int no_such(const char *what, const char *name, char *why, size_t size)
+#define NOBODY ((uid_t)-1)
+/* Of a user, at most. */
+#define GROUPS 64
+
+/*
+ * Users and groups are those of the files, or numbers: the C library's own look-up would load what
+ * nsswitch.conf names, which a static program cannot rely on.
+ */
+
+static int no_such(const char *what, const char *name, const char *file, char *why, size_t size)
 {
-	snprintf(why, size, "there is no %s '%s'", what, name);
+	snprintf(why, size, "there is no %s '%s' in %s; give one that is, or a number", what, name,
+		 file);
 	return -ENOENT;
+}
+
+static int find_user(const char *name, uid_t *uid, gid_t *gid, char *why, size_t size)
+{
+	FILE *f = fopen("/etc/passwd", "re");
+	const struct passwd *pw;
+	__u64 number = NOBODY;
+	bool found = cli__parse_count(name, 0, NOBODY - 1, &number);
+
+	*uid = number;
+	*gid = number;
+	while (f && (pw = fgetpwent(f))) {
+		if (pw->pw_uid != number && strcmp(pw->pw_name, name))
+			continue;
+		*uid = pw->pw_uid;
+		*gid = pw->pw_gid;
+		found = true;
+		break;
+	}
+	if (f)
+		fclose(f);
+	return found ? 0 : no_such("user", name, "/etc/passwd", why, size);
+}
+
+static int find_group(const char *name, gid_t *gid, char *why, size_t size)
+{
+	FILE *f = fopen("/etc/group", "re");
+	const struct group *gr;
+	__u64 number = NOBODY;
+	bool found = cli__parse_count(name, 0, NOBODY - 1, &number);
+
+	*gid = number;
+	while (!found && f && (gr = fgetgrent(f))) {
+		found = !strcmp(gr->gr_name, name);
+		*gid = gr->gr_gid;
+	}
+	if (f)
+		fclose(f);
+	return found ? 0 : no_such("group", name, "/etc/group", why, size);
+}
+
+static bool is_member(const struct group *gr, const char *user)
+{
+	for (char **m = gr->gr_mem; *m; m++)
+		if (!strcmp(*m, user))
+			return true;
+	return false;
+}
+
+/* The user's groups; room for n. */
+static size_t find_groups(const struct identity *i, gid_t *out, size_t n)
+{
+	FILE *f = fopen("/etc/group", "re");
+	const struct group *gr;
+	size_t found = 0;
+
+	out[found++] = i->gid;
+	while (f && found < n && (gr = fgetgrent(f)))
+		if (gr->gr_gid != i->gid && is_member(gr, i->name))
+			out[found++] = gr->gr_gid;
+	if (f)
+		fclose(f);
+	return found;
 }
 
 int identity__find(struct identity *out, const char *user, char *why, size_t size)
 {
-	const struct passwd *pw = user ? getpwnam(user) : NULL;
+	int err;
 
 	*out = (struct identity){.uid = geteuid(), .gid = getegid()};
 	if (!user)
 		return 0;
-	if (!pw)
-		return no_such("user", user, why, size);
-	if (geteuid() && pw->pw_uid != geteuid()) {
-		snprintf(why, size, "only root may run as user '%s'", user);
+	err = find_user(user, &out->uid, &out->gid, why, size);
+	if (err)
+		return err;
+	if (geteuid() && out->uid != geteuid()) {
+		snprintf(why, size, "only root may run as another user ('%s')", user);
 		return -EPERM;
 	}
-	out->other = !geteuid() && pw->pw_uid;
-	out->uid = pw->pw_uid;
-	out->gid = pw->pw_gid;
+	out->other = out->uid != geteuid();
 	snprintf(out->name, sizeof(out->name), "%s", user);
 	return 0;
 }
@@ -43,10 +115,12 @@ int identity__find(struct identity *out, const char *user, char *why, size_t siz
 /* The C library does each of these in all threads (nptl(7)). */
 int identity__become(const struct identity *i, char *why, size_t size)
 {
+	gid_t groups[GROUPS];
+
 	if (!i->other)
 		return 0;
-	if (initgroups(i->name, i->gid) || setresgid(i->gid, i->gid, i->gid) ||
-	    setresuid(i->uid, i->uid, i->uid)) {
+	if (setgroups(find_groups(i, groups, GROUPS), groups) ||
+	    setresgid(i->gid, i->gid, i->gid) || setresuid(i->uid, i->uid, i->uid)) {
 		int err = -errno;
 
 		snprintf(why, size, "cannot become user '%s': %s", i->name, strerror(-err));
@@ -75,32 +149,22 @@ void identity__prepare(void)
 	raise_limit(RLIMIT_NOFILE, !geteuid());
 }
 
-static int find_group(struct socket_owner *out, const char *name, char *why, size_t size)
-{
-	const struct group *gr = getgrnam(name);
-
-	if (!gr)
-		return no_such("group", name, why, size);
-	out->gid = gr->gr_gid;
-	return 0;
-}
-
 int socket_owner__find(struct socket_owner *out, const char *text, char *why, size_t size)
 {
 	const char *colon = text ? strchr(text, ':') : NULL;
-	const struct passwd *pw;
 	char user[64];
+	gid_t gid;
+	int err = 0;
 
 	*out = (struct socket_owner){NOBODY, NOBODY};
 	if (!text)
 		return 0;
 	snprintf(user, sizeof(user), "%.*s", colon ? (int)(colon - text) : 63, text);
-	pw = user[0] ? getpwnam(user) : NULL;
-	if (user[0] && !pw)
-		return no_such("user", user, why, size);
-	if (pw)
-		out->uid = pw->pw_uid;
-	return colon ? find_group(out, colon + 1, why, size) : 0;
+	if (user[0])
+		err = find_user(user, &out->uid, &gid, why, size);
+	if (!err && colon)
+		err = find_group(colon + 1, &out->gid, why, size);
+	return err;
 }
 
 int socket_owner__give(const struct socket_owner *o, const char *path, char *why, size_t size)

@@ -197,7 +197,6 @@ static int set_up_server(struct serve *s)
 
 	if (server__new(&s->server, s->loop, &opts, why, sizeof(why)))
 		return cli__failed("%s", why);
-	serve__tell_memory(s);
 	return CLI_DONE;
 }
 
@@ -249,7 +248,6 @@ static int set_up_metrics(struct serve *s)
 	http_address__parse(s->opts.metrics, &opts.address);
 	if (http__new(&s->http, &opts, why, sizeof(why)))
 		return cli__failed("--metrics %s: %s", s->opts.metrics, why);
-	serve__note(s, "metrics at http://%s/metrics", http__address(s->http));
 	return CLI_DONE;
 }
 
@@ -272,8 +270,6 @@ static int become(struct serve *s)
 
 	if (identity__become(&s->identity, why, sizeof(why)))
 		return cli__failed("--user: %s", why);
-	if (s->identity.other)
-		serve__note(s, "runs as user '%s' from here on", s->opts.user);
 	return CLI_DONE;
 }
 
@@ -295,6 +291,7 @@ static void begin(struct serve *s)
 {
 	double first = s->opts.interval < FIRST_TABLE ? s->opts.interval : FIRST_TABLE;
 
+	serve__tell_set_up(s);
 	s->started = s->since = cli__now();
 	s->redraw = !s->opts.json && isatty(STDOUT_FILENO);
 	loop_timer__set(&s->tick, 0, TICK);

@@ -29,7 +29,8 @@ struct serve {
 
 	struct foreign *foreign; /* NULL: writes by others are not seen */
 	struct loop_fd foreign_fd;
-	pid_t *vmms; /* of whom it knows */
+	char blind[SERVE_WHY]; /* why they are not */
+	pid_t *vmms;	       /* of whom it knows */
 	size_t nr_vmms;
 
 	struct identity identity;  /* to run as */
@@ -37,7 +38,7 @@ struct serve {
 	struct loop_fd signals;
 	bool ending, reloading;
 	struct loop_timer tick, table, end;
-	double started, since; /* the begin of all, and of the interval */
+	double started, since; /* the begin of all (0: not yet), and of the interval */
 	__u64 tables, refused_events;
 	bool redraw; /* on a terminal: one table, drawn over and over */
 	int status;
@@ -66,13 +67,13 @@ int serve__set_disk(struct serve *s, const struct disk_spec *d, char *why, size_
 
 void serve__open_foreign(struct serve *s);
 void serve__close_foreign(struct serve *s);
-void serve__watch_image(struct serve *s, const struct served *d);
+void serve__watch_image(struct serve *s, struct served *d);
 void serve__watch_vmms(struct serve *s);
 
 /* --- what it tells (serve_show.c) --- */
 
-/* Of the memory that the cache will be in. */
-void serve__tell_memory(const struct serve *s);
+/* All is set up. */
+void serve__tell_set_up(const struct serve *s);
 void serve__tell_disk(const struct serve *s, const struct served *d);
 /* The interval ends. false: stdout is gone. */
 bool serve__end_interval(struct serve *s);

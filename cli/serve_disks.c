@@ -11,7 +11,7 @@
 static int settle(struct serve *s, const struct disk_spec *d, char *why, size_t size)
 {
 	int err = served_list__account(&s->disks, s->server);
-	const struct served *served;
+	struct served *served;
 
 	if (err) {
 		snprintf(why, size, "%s: out of memory", d->name);
@@ -22,7 +22,9 @@ static int settle(struct serve *s, const struct disk_spec *d, char *why, size_t 
 		return err;
 	served = served_list__find(&s->disks, d->name);
 	serve__watch_image(s, served);
-	serve__tell_disk(s, served);
+	/* If not, all is told at once when all went well. */
+	if (s->started)
+		serve__tell_disk(s, served);
 	return 0;
 }
 

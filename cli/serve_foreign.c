@@ -47,18 +47,16 @@ static void on_readable(struct loop_fd *f, __u32 events)
 
 void serve__open_foreign(struct serve *s)
 {
-	char why[SERVE_WHY] = "";
-	int err = foreign__new(&s->foreign, &foreign_ops, s, why, sizeof(why));
+	int err = foreign__new(&s->foreign, &foreign_ops, s, s->blind, sizeof(s->blind));
 
-	if (err) {
-		serve__note(s, "writes to the images by others are not seen: %s", why);
+	if (err)
 		return;
-	}
 	s->foreign_fd = (struct loop_fd){foreign__fd(s->foreign), on_readable};
-	if (loop__watch(s->loop, &s->foreign_fd, EPOLLIN))
+	err = loop__watch(s->loop, &s->foreign_fd, EPOLLIN);
+	if (err) {
+		snprintf(s->blind, sizeof(s->blind), "%s", strerror(-err));
 		serve__close_foreign(s);
-	else
-		serve__note(s, "writes to the images by others are seen, and invalidate");
+	}
 }
 
 void serve__close_foreign(struct serve *s)
@@ -72,12 +70,10 @@ void serve__close_foreign(struct serve *s)
 	s->nr_vmms = 0;
 }
 
-void serve__watch_image(struct serve *s, const struct served *d)
+void serve__watch_image(struct serve *s, struct served *d)
 {
-	char why[SERVE_WHY] = "";
-
-	if (s->foreign && foreign__add_image(s->foreign, d->now.id, d->now.fd, why, sizeof(why)))
-		serve__note(s, "%s: not all writes by others are seen: %s", d->name, why);
+	if (s->foreign)
+		foreign__add_image(s->foreign, d->now.id, d->now.fd, d->blind, sizeof(d->blind));
 }
 
 /* --- VMMs come and go with their connections --- */

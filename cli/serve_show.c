@@ -29,14 +29,6 @@ void serve__note(const struct serve *s, const char *fmt, ...)
 	cli__note("%s", line);
 }
 
-void serve__tell_memory(const struct serve *s)
-{
-	char line[HUGE_PAGES_TEXT], size[SIZE_TEXT];
-
-	huge_pages__tell(s->opts.cache * PAGE_BYTES, s->opts.huge, s->opts.node, line);
-	serve__note(s, "cache of %s: %s", size__format(s->opts.cache, size), line);
-}
-
 void serve__tell_disk(const struct serve *s, const struct served *d)
 {
 	const struct server_disk *n = &d->now;
@@ -50,6 +42,26 @@ void serve__tell_disk(const struct serve *s, const struct served *d)
 			    "%s: the file system of '%s' has no direct I/O: the host's page cache "
 			    "holds it, too",
 			    d->name, n->path);
+	if (d->blind[0])
+		serve__note(s, "%s: not all writes by others are seen: %s", d->name, d->blind);
+}
+
+void serve__tell_set_up(const struct serve *s)
+{
+	char line[HUGE_PAGES_TEXT], size[SIZE_TEXT];
+
+	huge_pages__tell(s->opts.cache * PAGE_BYTES, s->opts.huge, s->opts.node, line);
+	serve__note(s, "cache of %s: %s", size__format(s->opts.cache, size), line);
+	if (s->foreign)
+		serve__note(s, "writes to the images by others are seen, and invalidate");
+	else
+		serve__note(s, "writes to the images by others are not seen: %s", s->blind);
+	for (size_t i = 0; i < s->disks.nr; i++)
+		serve__tell_disk(s, s->disks.disks[i]);
+	if (s->http)
+		serve__note(s, "metrics at http://%s/metrics", http__address(s->http));
+	if (s->identity.other)
+		serve__note(s, "runs as user '%s'", s->opts.user);
 }
 
 /* --- tables --- */

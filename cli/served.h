@@ -13,7 +13,7 @@ struct served {
 	/* As of the last account, and of the interval's begin. Their strings are the server's, and
 	 * gone when it ended. */
 	struct server_disk now, before;
-	__u64 refused_events;	  /* what the engine could not take */
+	char blind[256];	  /* which writes by others are not seen; "": all are */
 	struct vm_report *report; /* once it ended */
 };
 
