@@ -2,10 +2,12 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -77,6 +79,14 @@ static int cannot_open(const struct storage_opts *o, int err, struct sentence *w
 	}
 }
 
+/* Some kernels let one open a read-only device for writing. */
+static int check_writable(int fd)
+{
+	int read_only = 0;
+
+	return !ioctl(fd, BLKROGET, &read_only) && read_only ? -EROFS : 0;
+}
+
 /* O_EXCL: the kernel's own users of a block device, mounts for one, exclude each other so. */
 static int open_image(struct storage_info *info, const struct storage_opts *o)
 {
@@ -92,7 +102,9 @@ static int open_image(struct storage_info *info, const struct storage_opts *o)
 		info->direct = false;
 		info->fd = open(o->path, flags);
 	}
-	return info->fd < 0 ? -errno : 0;
+	if (info->fd < 0)
+		return -errno;
+	return o->read_only ? 0 : check_writable(info->fd);
 }
 
 static void close_image(struct storage_info *info)
@@ -111,8 +123,9 @@ static int open_and_lock(struct storage_info *info, const struct storage_opts *o
 	int err = open_image(info, o);
 
 	if (err)
-		return cannot_open(o, err, why);
-	err = image_lock__take(info->fd, o->path, o->read_only, why);
+		cannot_open(o, err, why);
+	else
+		err = image_lock__take(info->fd, o->path, o->read_only, why);
 	if (err)
 		close_image(info);
 	return err;
