@@ -167,6 +167,7 @@ struct exclusive_cache *exclusive_cache__new(const struct exclusive_cache_opts *
 	c->policy = policy;
 	c->memory = o->memory;
 	c->max_ghosts = o->max_ghosts;
+	c->slots.memory = c->in_flight.memory = c->memory; /* they may be freed before they are */
 	residents__init(&c->residents, c->memory, o->max_resident);
 	ghosts__init(&c->ghosts, c->memory);
 	if (page_table__init(&c->table, c->memory) || slots__init(&c->slots, c->memory) ||
@@ -255,14 +256,6 @@ static void move(struct exclusive_cache *c, __u32 from)
 	slots__replace(&c->slots, from, to);
 }
 
-static bool fits_elsewhere(const struct exclusive_cache *c, const struct slot_chunk *chunk)
-{
-	/* Of its slots, those that hold no page are free. */
-	__u64 free = c->slots.count[SLOTS_FREE] - (ARENA_SLOTS - chunk->cached);
-
-	return chunk->cached <= free;
-}
-
 void *exclusive_cache__take_chunk(struct exclusive_cache *c)
 {
 	struct slot_chunk *chunk = slots__spare_chunk(&c->slots);
@@ -271,7 +264,8 @@ void *exclusive_cache__take_chunk(struct exclusive_cache *c)
 
 	if (!chunk)
 		return NULL;
-	while (!fits_elsewhere(c, chunk))
+	/* As many are free in all: then what this one holds fits into the others. */
+	while (c->slots.count[SLOTS_FREE] < ARENA_SLOTS)
 		evict(c);
 	first = slots__close_chunk(&c->slots, chunk);
 	for (__u32 i = first; i < first + ARENA_SLOTS; i++)

@@ -91,18 +91,23 @@ bool ghosts__remove(struct ghosts *g, __u64 page)
 	return e;
 }
 
+/* The oldest is taken out already. */
+static void append(struct ghosts *g, __u64 page)
+{
+	__u32 *head = head_of(g, page);
+
+	*at(g, g->now) = (struct ghost){.page_low = page, .page_high = page >> 32, .next = *head};
+	*head = g->now++;
+	g->live += page != NONE;
+}
+
 void ghosts__add(struct ghosts *g, __u64 page)
 {
-	__u32 *head;
-
 	if (!g->max)
 		return;
 	if (reach(g) == g->max)
 		take_out(g, at(g, g->now - g->max));
-	head = head_of(g, page);
-	*at(g, g->now) = (struct ghost){.page_low = page, .page_high = page >> 32, .next = *head};
-	*head = g->now++;
-	g->live++;
+	append(g, page);
 }
 
 void ghosts__remove_range(struct ghosts *g, __u64 page, __u64 count)
@@ -137,8 +142,7 @@ static int rebuild(struct ghosts *g, __u64 room)
 	new.ring = new.region.base;
 	new.head = (__u32 *)(new.ring + room);
 	for (__u32 age = reach(g); age; age--)
-		if (page_of(at(g, g->now - age)) != NONE)
-			ghosts__add(&new, page_of(at(g, g->now - age)));
+		append(&new, page_of(at(g, g->now - age)));
 	region__free(&g->region, g->memory);
 	*g = new;
 	return 0;

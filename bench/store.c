@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The exclusive cache alone, on one core: how many pages a second it captures and hits, with real
+ * pages at random places of memory far larger than the CPU's caches.
+ *
+ *   store [CACHE [GUEST]]    sizes of the cache and of guest memory; 2GiB and 1GiB
+ *
+ * A table on stdout: for each policy, captures into an empty and into a full cache (that evicts a
+ * page each time) and hits; beside, what copying and hashing alone take, so that the rest is the
+ * cache's own part.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "../analysis/size.h"
+#include "../cache/store/arena.h"
+#include "../cache/store/exclusive_cache.h"
+
+#define PAGE 4096UL
+/* How many pages ahead of time a page is announced to the cache: a request has several. */
+#define AHEAD 8
+
+struct bench {
+	struct arena *arena, *guest;
+	struct cache_secret secret;
+	struct memory memory;
+	struct exclusive_cache *cache;
+	size_t slots, frames, chunks;
+	char **frame;		    /* in random order */
+	struct page_digest *digest; /* of what is in them */
+	__u32 *order;		    /* of pages */
+	void **slot;		    /* all slots, for the baselines */
+};
+
+static void die(const char *what, const char *why)
+{
+	fprintf(stderr, "store: %s: %s\n", what, why);
+	exit(1);
+}
+
+static void *room(size_t n, size_t each)
+{
+	void *p = calloc(n, each);
+
+	if (!p)
+		die("no memory", "use smaller sizes");
+	return p;
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec * 1e-9;
+}
+
+static __u64 next_random(void)
+{
+	static __u64 x = 88172645463325252ULL;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	return x ^= x << 17;
+}
+
+/* --- memory --- */
+
+static struct arena *new_arena(size_t bytes)
+{
+	struct arena_opts o = {.sz = sizeof(o), .bytes = bytes, .node = -1};
+	struct arena *a;
+	char why[256];
+
+	if (arena__new(&a, &o, why, sizeof(why)))
+		die("arena", why);
+	return a;
+}
+
+static char *take(struct arena *a)
+{
+	char *chunk = arena__take(a);
+
+	if (!chunk)
+		die("no memory", "use smaller sizes");
+	return chunk;
+}
+
+/* Pages that differ, in random order. */
+static void fill_guest(struct bench *b)
+{
+	for (size_t i = 0; i < b->frames; i += ARENA_SLOTS) {
+		char *chunk = take(b->guest);
+
+		for (size_t k = 0; k < ARENA_CHUNK / 8; k++)
+			((__u64 *)chunk)[k] = next_random();
+		for (size_t k = 0; k < ARENA_SLOTS; k++)
+			b->frame[i + k] = chunk + k * PAGE;
+	}
+	for (size_t i = b->frames; i > 1; i--) {
+		size_t k = next_random() % i;
+		char *f = b->frame[i - 1];
+
+		b->frame[i - 1] = b->frame[k];
+		b->frame[k] = f;
+	}
+	for (size_t i = 0; i < b->frames; i++)
+		b->digest[i] = page_digest__of(&b->secret, b->frame[i]);
+}
+
+static void shuffle(struct bench *b)
+{
+	for (size_t i = b->slots; i > 1; i--) {
+		size_t k = next_random() % i;
+		__u32 page = b->order[i - 1];
+
+		b->order[i - 1] = b->order[k];
+		b->order[k] = page;
+	}
+}
+
+static void set_up(struct bench *b, size_t cache, size_t guest)
+{
+	b->chunks = cache / ARENA_CHUNK;
+	b->slots = b->chunks * ARENA_SLOTS;
+	b->frames = guest / ARENA_CHUNK * ARENA_SLOTS;
+	if (!b->slots || !b->frames)
+		die("sizes", "2MiB or more each");
+	b->arena = new_arena(cache);
+	b->guest = new_arena(guest);
+	b->frame = room(b->frames, sizeof(*b->frame));
+	b->digest = room(b->frames, sizeof(*b->digest));
+	b->order = room(b->slots + AHEAD, sizeof(*b->order));
+	b->slot = room(b->slots, sizeof(*b->slot));
+	if (cache_secret__init(&b->secret))
+		die("no random numbers", "of the kernel");
+	fill_guest(b);
+	for (size_t i = 0; i < b->slots; i++)
+		b->order[i] = i;
+	shuffle(b);
+	memory__init(&b->memory, 0);
+}
+
+static void tear_down(struct bench *b)
+{
+	free(b->frame);
+	free(b->digest);
+	free(b->order);
+	free(b->slot);
+	arena__free(b->arena);
+	arena__free(b->guest);
+}
+
+/* --- the cache --- */
+
+/* Pages are told apart by their first number: there is more than one to a frame. */
+static __u64 frame_of(const struct bench *b, __u64 page)
+{
+	return page % b->frames;
+}
+
+static void make_resident(struct bench *b, __u64 first)
+{
+	for (size_t i = 0; i < b->slots; i++) {
+		__u64 page = first + i, frame = frame_of(b, page);
+		cache_token t = exclusive_cache__read_begin(b->cache, page);
+
+		exclusive_cache__read_end(b->cache, page, t, frame, &b->digest[frame]);
+	}
+}
+
+static void capture_one(struct bench *b, __u64 page)
+{
+	__u64 frame = frame_of(b, page);
+	struct page_digest digest;
+	void *slot;
+
+	if (exclusive_cache__expects(b->cache, page, frame) != CAPTURED)
+		die("capture", "a page is not expected");
+	slot = exclusive_cache__slot(b->cache);
+	memcpy(slot, b->frame[frame], PAGE);
+	digest = page_digest__of(&b->secret, slot);
+	if (exclusive_cache__capture(b->cache, page, frame, slot, &digest) != CAPTURED)
+		die("capture", "a page is not captured");
+}
+
+static void hit_one(struct bench *b, __u64 page)
+{
+	__u64 frame = frame_of(b, page);
+	struct page_digest digest;
+	void *slot = exclusive_cache__take(b->cache, page, &digest);
+
+	if (!slot)
+		die("hit", "a page is not cached");
+	memcpy(b->frame[frame], slot, PAGE);
+	exclusive_cache__release_slot(b->cache, slot);
+	exclusive_cache__hit_end(b->cache, page, frame, &digest);
+}
+
+/* Pages a second. */
+static double run(struct bench *b, __u64 first, void (*one)(struct bench *, __u64))
+{
+	double start = now();
+
+	for (size_t i = 0; i < b->slots; i++) {
+		exclusive_cache__prefetch(b->cache, first + b->order[i + AHEAD]);
+		one(b, first + b->order[i]);
+	}
+	return b->slots / (now() - start);
+}
+
+static void row(const char *what, double rate)
+{
+	printf("%-24s %6.3f M pages/s %6.0f ns\n", what, rate / 1e6, 1e9 / rate);
+}
+
+static void tell(const char *policy, const char *what, double rate)
+{
+	char label[64];
+
+	snprintf(label, sizeof(label), "%s, %s", policy, what);
+	row(label, rate);
+}
+
+static void tell_bytes(const struct bench *b, const char *policy)
+{
+	struct exclusive_cache_counts n;
+
+	exclusive_cache__counts(b->cache, &n);
+	printf("%-8s %llu cached, %llu resident, %llu ghosts: %.1f bytes of metadata a cached "
+	       "page\n",
+	       policy, n.cached, n.resident, n.ghosts, (double)n.bytes / n.cached);
+}
+
+static void bench_policy(struct bench *b, const char *policy)
+{
+	struct exclusive_cache_opts o = {.sz = sizeof(o), .policy = policy, .memory = &b->memory};
+	void *chunk;
+
+	b->cache = exclusive_cache__new(&o);
+	if (!b->cache)
+		die(policy, "no memory");
+	for (size_t i = 0; i < b->chunks; i++)
+		if (exclusive_cache__add_chunk(b->cache, take(b->arena)))
+			die(policy, "no memory");
+	make_resident(b, 0);
+	tell(policy, "capture, room", run(b, 0, capture_one));
+	tell_bytes(b, policy);
+	make_resident(b, b->slots);
+	shuffle(b);
+	tell(policy, "capture, full", run(b, b->slots, capture_one));
+	tell_bytes(b, policy);
+	tell(policy, "hit", run(b, b->slots, hit_one));
+	while ((chunk = exclusive_cache__take_chunk(b->cache)))
+		arena__give(b->arena, chunk);
+	exclusive_cache__free(b->cache);
+}
+
+/* --- baselines --- */
+
+static void bench_baselines(struct bench *b)
+{
+	double start;
+	__u64 sum = 0;
+
+	for (size_t i = 0; i < b->slots; i += ARENA_SLOTS) {
+		char *chunk = take(b->arena);
+
+		for (size_t k = 0; k < ARENA_SLOTS; k++)
+			b->slot[b->order[i + k]] = chunk + k * PAGE;
+	}
+	start = now();
+	for (size_t i = 0; i < b->slots; i++)
+		memcpy(b->slot[i], b->frame[frame_of(b, b->order[i])], PAGE);
+	row("copy alone", b->slots / (now() - start));
+	start = now();
+	for (size_t i = 0; i < b->slots; i++)
+		sum += page_digest__of(&b->secret, b->slot[i]).lo;
+	row("hash alone", b->slots / (now() - start));
+	start = now();
+	for (size_t i = 0; i < b->slots; i++) {
+		memcpy(b->slot[i], b->frame[frame_of(b, b->order[i])], PAGE);
+		sum += page_digest__of(&b->secret, b->slot[i]).lo;
+	}
+	row("copy and hash", b->slots / (now() - start));
+	if (!sum)
+		printf("\n");
+	for (size_t i = 0; i < b->slots; i++)
+		if (!((unsigned long)b->slot[i] % ARENA_CHUNK))
+			arena__give(b->arena, b->slot[i]);
+}
+
+static size_t size_of(const char *text)
+{
+	__u64 pages;
+
+	if (size__parse(text, &pages))
+		die(text, "no size; write 2GiB");
+	return pages * PAGE;
+}
+
+int main(int argc, char **argv)
+{
+	struct bench b = {0};
+
+	set_up(&b, size_of(argc > 1 ? argv[1] : "2GiB"), size_of(argc > 2 ? argv[2] : "1GiB"));
+	bench_baselines(&b);
+	bench_policy(&b, "lru");
+	bench_policy(&b, "s3fifo");
+	printf("cache in %s\n", arena__backing(b.arena));
+	tear_down(&b);
+	return 0;
+}
