@@ -315,7 +315,7 @@ int foreign__add_image(struct foreign *f, __u16 id, int fd, char *why, size_t si
 	if (err) {
 		foreign__remove_image(f, id);
 		snprintf(why, size,
-			 "can't watch it for writes by others: %s (%u files or disks "
+			 "can't watch it for writes by others: %s (%d files or disks "
 			 "can be)",
 			 strerror(-err), FOREIGN_MAX);
 		return err;

@@ -7,6 +7,7 @@
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -16,35 +17,39 @@
 #define GFS2_MAGIC 0x01161970
 #define SECTOR 512ULL
 
-/* A number, or two with a colon between, from a file of a device in sysfs. */
-static int read_sysfs(dev_t dev, const char *file, const char *format, void *a, void *b)
+/* What a file of a device in sysfs says. */
+static int read_sysfs(dev_t dev, const char *file, char *line, size_t size)
 {
 	char path[96];
+	int err = 0;
 	FILE *f;
-	int n;
 
 	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s", major(dev), minor(dev), file);
 	f = fopen(path, "re");
 	if (!f)
 		return -errno;
-	n = fscanf(f, format, a, b);
+	if (!fgets(line, size, f))
+		err = -EIO;
 	fclose(f);
-	return n > 0 ? n : -EIO;
+	return err;
 }
 
 /* The disk that a partition is one of, and where it starts there; else -ENOENT. */
 static int find_disk(dev_t dev, dev_t *disk, __u64 *start)
 {
 	unsigned int maj, min;
-	int n = read_sysfs(dev, "start", "%llu%n", start, &maj);
+	char line[32];
+	int err = read_sysfs(dev, "start", line, sizeof(line));
 
-	if (n < 0)
-		return n;
-	n = read_sysfs(dev, "../dev", "%u:%u", &maj, &min);
-	if (n != 2)
-		return n < 0 ? n : -EIO;
+	if (err)
+		return err;
+	*start = strtoull(line, NULL, 10) * SECTOR;
+	err = read_sysfs(dev, "../dev", line, sizeof(line));
+	if (err)
+		return err;
+	if (sscanf(line, "%u:%u", &maj, &min) != 2)
+		return -EIO;
 	*disk = makedev(maj, min);
-	*start *= SECTOR;
 	return 0;
 }
 

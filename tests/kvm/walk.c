@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * kvm-walk N: a KVM VM whose guest writes one word to each of N frames, once, then gives
- * them back to the host. Prints, in pages: those frames, the guest's own pages (touched before), the page
- * tables walked (faults of their own under nested paging) and its memory.
+ * kvm-walk N: a KVM VM whose guest writes one word to each of N frames, once, then
+ * gives them back to the host. Prints, in pages: those frames, the guest's own pages
+ * (touched before), the page tables walked (faults of their own under nested paging)
+ * and its memory.
  */
 #include <stdio.h>
 #include <stdlib.h>
