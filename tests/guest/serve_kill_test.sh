@@ -238,7 +238,7 @@ case_live()
 	DISKS=()
 	served_disk "$WORK/disk.sock" num-queues=2
 	QEMU_MEMORY[1]=96,slots=2,maxmem=512M
-	GUEST_KERNEL=memhp_default_state=online guest_start "$WORK/initramfs" \
+	GUEST_KERNEL="$GUEST_KERNEL memhp_default_state=online" guest_start "$WORK/initramfs" \
 		"${QEMU_MEMORY[@]}" -smp 2 "${DISKS[@]}" "${MONITOR[@]}"
 	guest "pages loop cached /dev/vda 49152 30000 1" || die "wrong contents"
 	serve_kill

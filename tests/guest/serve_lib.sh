@@ -10,6 +10,10 @@
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
+# Debian's kernels zero each page as they hand it out (CONFIG_INIT_ON_ALLOC_DEFAULT_ON): nothing is
+# left of what a frame held by the time something else is read into it.
+GUEST_KERNEL=init_on_alloc=0
+
 # The modules of a guest with virtio disks, in their order.
 VIRTIO="virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk"
 
