@@ -441,7 +441,7 @@ static void model__mark(struct model *m, bool *what, __u64 offset, __u64 bytes, 
 
 static bool model__is_busy(const struct model *m, __u64 offset, __u64 bytes)
 {
-	return memchr(m->busy + offset / MODEL_BLOCK, true, bytes / MODEL_BLOCK);
+	return memchr(m->busy + offset / MODEL_BLOCK, 1, bytes / MODEL_BLOCK);
 }
 
 /* Bytes that were read. What a discard left open is known from now on. */
