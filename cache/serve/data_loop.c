@@ -51,7 +51,8 @@ static void tell_urgent(struct data_loop *l)
 
 static void fetch_events(struct loop_msg *m)
 {
-	struct data_loop *l = (struct data_loop *)((char *)m - offsetof(struct data_loop, urgent_msg));
+	struct data_loop *l =
+		(struct data_loop *)((char *)m - offsetof(struct data_loop, urgent_msg));
 
 	server__drain_events(l->disk->server);
 }

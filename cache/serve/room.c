@@ -43,8 +43,6 @@ static void moved(struct shard_call *c)
 	bool taking = c->run == take_run, returned = m->chunk;
 
 	s->moving = false;
-	if (!taking)
-		s->wants = false;
 	if (returned) {
 		arena__give(server__arena(s->disk->server), m->chunk);
 		s->chunks--;
@@ -70,18 +68,31 @@ static bool move(struct shard *s, void *chunk)
 		.chunk = chunk,
 	};
 	s->moving = true;
+	/* It asks again, if one is not enough. */
+	s->wants &= !chunk;
 	shard_call__post(&m->call);
 	return true;
 }
 
 /* --- who is to have what --- */
 
-static __u64 chunks_of(const struct disk *d)
+/* Chunks that its pages need, and one for those that come next; a shard that asks wants all. */
+static __u64 wish(const struct shard *s)
+{
+	__u64 cached = __atomic_load_n(&s->published.cached, __ATOMIC_RELAXED);
+	__u64 need = cached / ARENA_SLOTS + 1;
+
+	if (s->wants)
+		return ~0ULL;
+	return need < s->chunks ? need : s->chunks;
+}
+
+static __u64 wish_of(const struct disk *d)
 {
 	__u64 n = 0;
 
 	for (unsigned i = 0; i < d->nr_shards; i++)
-		n += d->shard[i].chunks;
+		n += wish(&d->shard[i]);
 	return n;
 }
 
@@ -99,7 +110,7 @@ static void describe(const struct disk *d, struct balance_vm *v)
 		.min = (d->min + ARENA_CHUNK - 1) / ARENA_CHUNK,
 		.max = d->max ? (d->max + ARENA_CHUNK - 1) / ARENA_CHUNK : 0,
 		.share = d->share,
-		.wants = disk_wants(d) ? ~0ULL : chunks_of(d),
+		.wants = disk_wants(d) ? ~0ULL : wish_of(d),
 	};
 }
 
@@ -112,7 +123,7 @@ static int set_targets(struct disk *d, __u64 total)
 	for (unsigned i = 0; i < d->nr_shards; i++)
 		v[i] = (struct balance_vm){
 			.share = 1,
-			.wants = d->shard[i].wants ? ~0ULL : d->shard[i].chunks,
+			.wants = wish(&d->shard[i]),
 		};
 	err = balance__targets(v, d->nr_shards, total);
 	for (unsigned i = 0; !err && i < d->nr_shards; i++)
@@ -143,10 +154,25 @@ static int compute(struct server *s)
 
 /* --- towards it --- */
 
-static void shrink(struct shard *s)
+/* Chunks that some are to get and that the arena has not. */
+static __u64 shortage(struct server *s)
 {
-	if (!s->moving && s->chunks > s->target)
-		move(s, NULL);
+	const struct arena *a = server__arena(s);
+	__u64 need = 0, free = arena__chunks(a) - arena__taken(a);
+
+	if (arena__excess(a))
+		return arena__excess(a);
+	for (struct disk *d = server__first_disk(s); d; d = d->next)
+		for (unsigned i = 0; i < d->nr_shards; i++)
+			if (d->shard[i].wants && d->shard[i].target > d->shard[i].chunks)
+				need += d->shard[i].target - d->shard[i].chunks;
+	return need > free ? need - free : 0;
+}
+
+static void shrink(struct shard *s, __u64 *shortage)
+{
+	if (*shortage && !s->moving && s->chunks > s->target && move(s, NULL))
+		(*shortage)--;
 }
 
 static void grow(struct shard *s)
@@ -164,17 +190,17 @@ static void grow(struct shard *s)
 		arena__give(server__arena(s->disk->server), chunk);
 }
 
-static void each(struct server *s, void (*fn)(struct shard *s))
-{
-	for (struct disk *d = server__first_disk(s); d; d = d->next)
-		for (unsigned i = 0; !d->removing && i < d->nr_shards; i++)
-			fn(&d->shard[i]);
-}
-
 void server__balance(struct server *s)
 {
+	__u64 missing;
+
 	if (compute(s))
 		return;
-	each(s, shrink);
-	each(s, grow);
+	missing = shortage(s);
+	for (struct disk *d = server__first_disk(s); d; d = d->next)
+		for (unsigned i = 0; !d->removing && i < d->nr_shards; i++)
+			shrink(&d->shard[i], &missing);
+	for (struct disk *d = server__first_disk(s); d; d = d->next)
+		for (unsigned i = 0; !d->removing && i < d->nr_shards; i++)
+			grow(&d->shard[i]);
 }

@@ -3,8 +3,9 @@
 
 #include "disk.h"
 
-/* Free slots below which another chunk is asked for: it takes the control loop a while. */
-#define LOW 256
+/* Free slots below which another chunk is asked for: with these, a fast guest gets along until the
+ * control loop had its turn. What is not needed goes to others when these are short. */
+#define LOW (2 * ARENA_SLOTS)
 
 static void back(struct loop_msg *m)
 {
