@@ -218,8 +218,9 @@ static void on_resize(void *ctx, struct control_call *call, const json_t *reques
 
 	if (!text)
 		return;
-	if (size__parse(text, &pages) || pages * PAGE_BYTES < ARENA_CHUNK)
-		control_call__fail(call, "'%s' is not a size such as 4GiB, of 2MiB or more", text);
+	if (size__parse(text, &pages) || (pages && pages * PAGE_BYTES < ARENA_CHUNK))
+		control_call__fail(call, "'%s' is not a size such as 4GiB, of 2MiB or more, or 0",
+				   text);
 	else if (server__resize(s->server, pages * PAGE_BYTES, why, sizeof(why)))
 		control_call__fail(call, "%s", why);
 	else

@@ -24,7 +24,8 @@ static const char help[] =
 	"Serve disks to VMs over vhost-user-blk, through an exclusive cache: pages that a guest\n"
 	"evicts are kept in memory of the host and come back without an I/O.\n"
 	"\n"
-	"      --cache SIZE        memory for pages that guests evict (1GiB, 512MiB, ...)\n"
+	"      --cache SIZE        memory for pages that guests evict (1GiB, 512MiB, ...;\n"
+	"                          0: none, for comparison and for miss curves)\n"
 	"      --disk SPEC         a disk: NAME,path=FILE,socket=PATH and, as wanted, ro, "
 	"id=TEXT,\n"
 	"                          queues=N, min=SIZE, max=SIZE, share=N; may be repeated\n"
@@ -87,8 +88,9 @@ static int take_cache(void *to, const char *name, const char *text, char *why, s
 
 	if (size__parse(text, pages))
 		return bad(why, size, name, text, "is not a size such as 512MiB or 4GiB");
-	if (*pages * PAGE_BYTES < ARENA_CHUNK)
-		return bad(why, size, name, text, "is too small: 2MiB is the least");
+	if (*pages && *pages * PAGE_BYTES < ARENA_CHUNK)
+		return bad(why, size, name, text,
+			   "is too small: 2MiB is the least, 0 serves without a cache");
 	return 0;
 }
 
