@@ -32,9 +32,17 @@ int data_loop__init_stages(struct data_loop *l, struct memory *m)
 	return 0;
 }
 
-static void count_capture(struct data_loop *l, enum capture why)
+static bool is_zero(const char *page)
+{
+	return !page[0] && !memcmp(page, page + 1, PAGE_BYTES - 1);
+}
+
+/* copy: what the frame held, NULL if nobody looked. */
+static void count_capture(struct data_loop *l, enum capture why, const char *copy)
 {
 	COUNT(l, capture[why]);
+	if (why == CAPTURE_CHANGED && is_zero(copy))
+		COUNT(l, zeroed);
 }
 
 static void stage_returned(struct loop_msg *m)
@@ -59,7 +67,7 @@ static void stage_arrived(struct loop_msg *m)
 		free(s);
 		return;
 	}
-	count_capture(shard->owner, why);
+	count_capture(shard->owner, why, s->data);
 	shard__feel(shard);
 	s->msg.fn = stage_returned;
 	loop__post(s->from->loop, &s->msg);
@@ -92,7 +100,7 @@ static void capture_afar(struct data_loop *l, struct shard *shard, __u64 page, _
 	struct stage *s = l->free_stages;
 
 	if (!s) {
-		count_capture(l, CAPTURE_NO_ROOM);
+		count_capture(l, CAPTURE_NO_ROOM, NULL);
 		send_forget(shard, page, frame);
 		return;
 	}
@@ -110,7 +118,7 @@ static enum capture capture_here(struct data_loop *l, struct shard *shard, __u64
 	struct exclusive_cache *c = shard->cache;
 	enum capture why = exclusive_cache__expects(c, page, frame);
 	struct page_digest digest = {};
-	void *slot;
+	void *slot = NULL;
 
 	if (why == CAPTURED) {
 		slot = exclusive_cache__slot(c);
@@ -120,7 +128,7 @@ static enum capture capture_here(struct data_loop *l, struct shard *shard, __u64
 		}
 		why = exclusive_cache__capture(c, page, frame, slot, &digest);
 	}
-	count_capture(l, why);
+	count_capture(l, why, slot);
 	return why;
 }
 
