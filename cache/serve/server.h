@@ -89,10 +89,12 @@ struct served_counts {
 	__u64 hits, misses; /* pages */
 	__u64 bypassed;	    /* reads of a part of a page, or to a part of a frame: not looked up */
 	__u64 capture[CAPTURES]; /* pages captured, and not captured, by reason */
-	__u64 gone;	   /* evicted pages whose frame was overwritten before anyone could copy */
-	__u64 invalidated; /* cached pages dropped for writes, discards, others' writes */
-	__u64 evicted;	   /* cached pages dropped for want of room */
-	__u64 audited, audit_failed;	     /* hits compared with storage */
+	__u64 zeroed; /* of those whose contents changed: all zeroes now. A guest that zeroes pages
+			 as it allocates them (Linux's init_on_alloc=1) leaves nothing to capture */
+	__u64 gone;   /* evicted pages whose frame was overwritten before anyone could copy */
+	__u64 invalidated;	     /* cached pages dropped for writes, discards, others' writes */
+	__u64 evicted;		     /* cached pages dropped for want of room */
+	__u64 audited, audit_failed; /* hits compared with storage */
 	__u64 storage_reads, storage_writes; /* requests issued */
 	__u64 storage_read_bytes, storage_written_bytes;
 	__u64 events, dropped_events; /* page events sent; for which there was no room */
