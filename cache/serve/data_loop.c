@@ -49,14 +49,6 @@ static void tell_urgent(struct data_loop *l)
 	loop__post(server__loop(l->disk->server), &l->urgent_msg);
 }
 
-static void fetch_events(struct loop_msg *m)
-{
-	struct data_loop *l =
-		(struct data_loop *)((char *)m - offsetof(struct data_loop, urgent_msg));
-
-	server__drain_events(l->disk->server);
-}
-
 void data_loop__send_event(struct data_loop *l, const struct page_event *e)
 {
 	event_ring__put(l->events, e);
@@ -231,7 +223,6 @@ static int init(struct data_loop *l)
 	if (err)
 		return err;
 	l->urgent_msg.fn = take_urgent;
-	l->urgent_msg.fn = fetch_events;
 	l->poll.fn = poll_all;
 	l->poll.arm = arm_all;
 	loop__add_poll(l->loop, &l->poll);
