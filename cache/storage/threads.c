@@ -27,6 +27,7 @@ struct threads {
 	/* The queue's thread's. */
 	struct job *jobs, *unused;
 	struct job *prepared, **prepared_end;
+	unsigned nr_prepared;
 	/* Under the lock. some_done is looked at without. */
 	pthread_mutex_t lock;
 	pthread_cond_t work;
@@ -172,6 +173,7 @@ static void threads__start(struct storage_queue *q, struct storage_io *io,
 	*j = (struct job){.io = io, .step = *step};
 	*t->prepared_end = j;
 	t->prepared_end = &j->next;
+	t->nr_prepared++;
 }
 
 static void threads__submit(struct storage_queue *q)
@@ -183,7 +185,8 @@ static void threads__submit(struct storage_queue *q)
 	pthread_mutex_lock(&t->lock);
 	*t->todo_end = t->prepared;
 	t->todo_end = t->prepared_end;
-	pthread_cond_broadcast(&t->work);
+	for (; t->nr_prepared; t->nr_prepared--)
+		pthread_cond_signal(&t->work);
 	pthread_mutex_unlock(&t->lock);
 	t->prepared = NULL;
 	t->prepared_end = &t->prepared;

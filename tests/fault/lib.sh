@@ -55,6 +55,7 @@ stop()
 faulty()
 {
 	[ -e "$fault/faulty-file" ] || skip "faulty-file was not built: libfuse3 is missing"
+	[ -c /dev/fuse ] || skip "needs /dev/fuse (modprobe fuse)"
 	truncate -s "$2" "$tmp/$1.backing"
 	: >"$tmp/$1"
 	start "$1.faulty" "$fault/faulty-file" "$tmp/$1.backing" "$tmp/$1"
