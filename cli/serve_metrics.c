@@ -118,6 +118,19 @@ static void put_counter(FILE *out, const struct serve *s, size_t i)
 	}
 }
 
+static void put_saved(FILE *out, const struct serve *s)
+{
+	static const char name[] = "hvtrace_saved_bytes_total";
+	const struct served *d;
+
+	head(out, name, "counter", "Bytes that need not be read from storage.");
+	FOR_EACH_DISK(s, d)
+	{
+		begin(out, name, d);
+		fprintf(out, "} %llu\n", served__saved(&d->now.counts));
+	}
+}
+
 static void put_captures(FILE *out, const struct serve *s)
 {
 	static const char captured[] = "hvtrace_captured_pages_total";
@@ -208,6 +221,7 @@ void serve__metrics(void *serve, FILE *out)
 		put_disk_gauge(out, s, &gauges[i]);
 	for (size_t i = 0; i < nr_served_counts; i++)
 		put_counter(out, s, i);
+	put_saved(out, s);
 	put_captures(out, s);
 	put_latency(out, s);
 }

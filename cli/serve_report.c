@@ -52,7 +52,7 @@ static void print_saved(const struct served_counts *c)
 	if (all)
 		printf("\n%.1f %% of the pages read came from the cache: %s less to be read from "
 		       "storage\n",
-		       100 * c->hits / all, size__format(c->hits, size));
+		       100 * c->hits / all, size__format(served__saved(c) / PAGE_BYTES, size));
 }
 
 static bool is_empty(const struct served_latency *l)
@@ -124,7 +124,7 @@ static void json_served(const struct served *d)
 	for (unsigned i = 0; i < SERVED_REASONS; i++)
 		printf("%s\"%s\":%llu", i ? "," : "", served_reasons[i],
 		       served__not_captured(c, i));
-	printf("},\"saved_bytes\":%llu", c->hits * PAGE_BYTES);
+	printf("},\"saved_bytes\":%llu", served__saved(c));
 	json_latency("hit_latency_ns", &d->now.hit);
 	json_latency("miss_latency_ns", &d->now.miss);
 	puts("}");

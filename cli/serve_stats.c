@@ -92,7 +92,7 @@ static int put_counts(json_t *o, const struct served_counts *c)
 		failed |= put_number(o, served_counts_table[i].key, served_count__of(c, i));
 	failed |= put_number(o, "captured", c->capture[CAPTURED]);
 	failed |= put(o, "not_captured", reasons_json(c));
-	failed |= put_number(o, "saved_bytes", c->hits * PAGE_BYTES);
+	failed |= put_number(o, "saved_bytes", served__saved(c));
 	return failed;
 }
 

@@ -138,3 +138,8 @@ __u64 served__lost(const struct served_counts *c)
 		sum += served__not_captured(c, i);
 	return sum;
 }
+
+__u64 served__saved(const struct served_counts *c)
+{
+	return c->hits > c->audited ? (c->hits - c->audited) * PAGE_BYTES : 0;
+}

@@ -49,5 +49,7 @@ __u64 served_count__of(const struct served_counts *c, size_t i);
 extern const char *const served_reasons[SERVED_REASONS];
 __u64 served__not_captured(const struct served_counts *c, unsigned reason);
 __u64 served__lost(const struct served_counts *c); /* of all reasons */
+/* Bytes that need not be read from storage: hits, but for those that were compared with it. */
+__u64 served__saved(const struct served_counts *c);
 
 #endif
