@@ -50,6 +50,7 @@ struct vhost_dev {
 	_Atomic bool gave_up; /* memory was taken away: told by this message */
 	struct loop_msg broken, begin, end;
 	int given_fd;
+	int spare; /* given up when no more files can be opened */
 	void (*freed)(void *ctx);
 	void *freed_ctx;
 };

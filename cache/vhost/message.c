@@ -73,7 +73,10 @@ static ssize_t receive(struct vhost_msg *m, int socket, const char **reason)
 		return -errno;
 	}
 	if (keep_fds(m, &h)) {
-		*reason = "it sent too many file descriptors";
+		*reason = h.msg_flags & MSG_CTRUNC
+				  ? "its file descriptors did not come through: too many, or too "
+				    "many files are open here (see ulimit -n)"
+				  : "it sent too many file descriptors";
 		return -EPROTO;
 	}
 	*reason = m->got ? "it went in the middle of a message" : "it went";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -190,6 +191,11 @@ static void on_message(struct loop_fd *f, __u32 events)
 	vhost_dev__resume(d);
 }
 
+static int spare_fd(void)
+{
+	return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static pid_t peer(int fd)
 {
 	struct ucred c;
@@ -206,13 +212,31 @@ static void connected(struct vhost_dev *d, int fd)
 	vhost_dev__resume(d);
 }
 
+static int accept_one(int fd)
+{
+	return accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
+/* Else it would wait, and the loop would be called for it again and again. */
+static void turn_away(struct vhost_dev *d)
+{
+	close(d->spare);
+	close(accept_one(d->accept.fd));
+	d->spare = spare_fd();
+	d->ops->warn(d->ctx,
+		     "a front end was turned away: too many files are open (see ulimit -n)");
+}
+
 static void on_connection(struct loop_fd *f, __u32 events)
 {
 	struct vhost_dev *d = container_of(f, struct vhost_dev, accept);
-	int fd = accept4(f->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = accept_one(f->fd);
 
-	if (fd < 0)
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE)
+			turn_away(d);
 		return;
+	}
 	/* One at a time. */
 	loop__unwatch(d->loop, f);
 	connected(d, fd);
@@ -265,6 +289,8 @@ static void destroy(struct vhost_dev *d)
 	listener__close(&d->listener);
 	if (d->given_fd >= 0)
 		close(d->given_fd);
+	if (d->spare >= 0)
+		close(d->spare);
 	for (unsigned i = 0; i < d->nr_rings; i++)
 		vring__free(d->ring[i].vring);
 	free(d);
@@ -383,6 +409,7 @@ static struct vhost_dev *alloc_dev(const struct vhost_dev_opts *o)
 	d->ops = o->ops;
 	d->ctx = o->ctx;
 	d->listener.fd = d->accept.fd = d->socket.fd = d->given_fd = -1;
+	d->spare = spare_fd();
 	d->offered = o->features;
 	memcpy(d->config, o->config, o->config_bytes);
 	d->memory.broke = on_broken_memory;

@@ -55,33 +55,42 @@ static void signal_fd(int fd)
 
 /* --- setting up --- */
 
+static void close_fd(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
 struct vring *vring__new(unsigned index, const struct guest_memory *memory)
 {
 	struct vring *r = calloc(1, sizeof(*r));
 
 	if (!r)
 		return NULL;
-	*r = (struct vring){.index = index, .memory = memory, .kick = -1, .err = -1};
-	r->call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (r->call < 0) {
-		free(r);
-		return NULL;
-	}
-	return r;
+	*r = (struct vring){.index = index, .memory = memory, .kick = -1, .err = -1, .call = -1};
+	r->nobody = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (r->nobody >= 0)
+		r->call = fcntl(r->nobody, F_DUPFD_CLOEXEC, 0);
+	if (r->call >= 0)
+		return r;
+	vring__free(r);
+	return NULL;
 }
 
 void vring__free(struct vring *r)
 {
+	int err = errno;
+
 	if (!r)
 		return;
-	if (r->kick >= 0)
-		close(r->kick);
-	if (r->err >= 0)
-		close(r->err);
-	close(r->call);
+	close_fd(r->kick);
+	close_fd(r->err);
+	close_fd(r->call);
+	close_fd(r->nobody);
 	free(r->busy);
 	free(r->resubmit);
 	free(r);
+	errno = err;
 }
 
 bool vring__size_is_valid(__u32 size)
@@ -97,12 +106,8 @@ void vring__set_base(struct vring *r, __u16 base)
 /* The data loop may be writing to it: the number stays, what is behind it changes in one step. */
 void vring__set_call(struct vring *r, int fd)
 {
-	int from = fd >= 0 ? fd : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-
-	if (from < 0)
-		return;
-	dup3(from, r->call, O_CLOEXEC);
-	close(from);
+	dup3(fd >= 0 ? fd : r->nobody, r->call, O_CLOEXEC);
+	close_fd(fd);
 	/* What was used before may have been told to the old one only, or to none. */
 	signal_fd(r->call);
 }

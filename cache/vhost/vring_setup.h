@@ -21,8 +21,9 @@ struct vring {
 	__u64 features;
 	struct inflight_log log;
 	int kick, err; /* fds or -1 */
-	/* Stays the same number for its lifetime, see vring__set_call(). */
-	int call;
+	/* Stays the same number for its lifetime, see vring__set_call(); an eventfd that nobody
+	 * reads is behind it when there is none. */
+	int call, nobody;
 	/* Called once when it dies, by the data loop. */
 	void (*died)(struct vring *r, void *ctx, const char *reason);
 	void *died_ctx;

@@ -92,7 +92,8 @@ static size_t build(void *out, __u32 request, __u32 flags, const void *payload, 
 	struct vhost_header h = {request, flags, size};
 
 	memcpy(out, &h, sizeof(h));
-	memcpy((char *)out + sizeof(h), payload, size);
+	if (size)
+		memcpy((char *)out + sizeof(h), payload, size);
 	return sizeof(h) + size;
 }
 
