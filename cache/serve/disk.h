@@ -32,7 +32,7 @@
 /* Parts of a data loop's requests. */
 #define LOOP_PARTS 160
 #define REQUEST_SEGS 8
-#define STAGES 32
+#define STAGES 128
 
 struct disk;
 struct data_loop;

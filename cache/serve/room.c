@@ -8,22 +8,27 @@
 #include "../store/balance.h"
 #include "disk.h"
 
+/* Given at once at most: a shard grows by a quarter each time. */
+#define BATCH 16
+
 struct chunk_move {
 	struct shard_call call;
-	void *chunk;
+	void *chunk[BATCH];
+	unsigned n;
 };
 
-/* --- moving one --- */
+/* --- moving some --- */
 
+/* What cannot be used stays in it. */
 static void give_run(struct shard_call *c)
 {
 	struct chunk_move *m = (struct chunk_move *)c;
 
-	if (!exclusive_cache__add_chunk(c->shard->cache, m->chunk))
-		m->chunk = NULL;
+	while (m->n && !exclusive_cache__add_chunk(c->shard->cache, m->chunk[m->n - 1]))
+		m->n--;
 	c->shard->hungry = false;
 	shard__publish(c->shard);
-	/* One may not be enough. */
+	/* It may not be enough. */
 	shard__feel(c->shard);
 }
 
@@ -31,22 +36,22 @@ static void take_run(struct shard_call *c)
 {
 	struct chunk_move *m = (struct chunk_move *)c;
 
-	m->chunk = exclusive_cache__take_chunk(c->shard->cache);
+	m->chunk[0] = exclusive_cache__take_chunk(c->shard->cache);
+	m->n = m->chunk[0] != NULL;
 	shard__publish(c->shard);
 }
 
-/* What comes back is the arena's: a chunk that was taken, or that could not be used. */
+/* What comes back is the arena's: a chunk that was taken, or some that could not be used. */
 static void moved(struct shard_call *c)
 {
 	struct chunk_move *m = (struct chunk_move *)c;
+	bool taking = c->run == take_run, returned = m->n;
 	struct shard *s = c->shard;
-	bool taking = c->run == take_run, returned = m->chunk;
 
 	s->moving = false;
-	if (returned) {
-		arena__give(server__arena(s->disk->server), m->chunk);
-		s->chunks--;
-	}
+	s->chunks -= m->n;
+	while (m->n)
+		arena__give(server__arena(s->disk->server), m->chunk[--m->n]);
 	free(m);
 	/* What went wrong (all slots of a chunk in use, no memory) is tried again with the clock.
 	 */
@@ -54,24 +59,16 @@ static void moved(struct shard_call *c)
 		server__balance(s->disk->server);
 }
 
-static bool move(struct shard *s, void *chunk)
+static void post(struct shard *s, struct chunk_move *m, void (*run)(struct shard_call *c))
 {
-	struct chunk_move *m = malloc(sizeof(*m));
-
-	if (!m)
-		return false;
-	*m = (struct chunk_move){
-		.call = {.shard = s,
-			 .back = server__loop(s->disk->server),
-			 .run = chunk ? give_run : take_run,
-			 .done = moved},
-		.chunk = chunk,
+	m->call = (struct shard_call){
+		.shard = s,
+		.back = server__loop(s->disk->server),
+		.run = run,
+		.done = moved,
 	};
 	s->moving = true;
-	/* It asks again, if one is not enough. */
-	s->wants &= !chunk;
 	shard_call__post(&m->call);
-	return true;
 }
 
 /* --- who is to have what --- */
@@ -171,23 +168,46 @@ static __u64 shortage(struct server *s)
 
 static void shrink(struct shard *s, __u64 *shortage)
 {
-	if (*shortage && !s->moving && s->chunks > s->target && move(s, NULL))
-		(*shortage)--;
+	struct chunk_move *m;
+
+	if (!*shortage || s->moving || s->chunks <= s->target)
+		return;
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return;
+	post(s, m, take_run);
+	(*shortage)--;
+}
+
+static unsigned portion(const struct shard *s)
+{
+	__u64 n = s->chunks / 4 + 1, room = s->target - s->chunks;
+
+	n = n < BATCH ? n : BATCH;
+	return n < room ? n : room;
 }
 
 static void grow(struct shard *s)
 {
-	void *chunk;
+	struct chunk_move *m;
+	unsigned want;
 
 	if (s->moving || !s->wants || s->chunks >= s->target)
 		return;
-	chunk = arena__take(server__arena(s->disk->server));
-	if (!chunk)
+	m = calloc(1, sizeof(*m));
+	if (!m)
 		return;
-	if (move(s, chunk))
-		s->chunks++;
-	else
-		arena__give(server__arena(s->disk->server), chunk);
+	want = portion(s);
+	while (m->n < want && (m->chunk[m->n] = arena__take(server__arena(s->disk->server))))
+		m->n++;
+	if (!m->n) {
+		free(m);
+		return;
+	}
+	s->chunks += m->n;
+	/* It asks again, if they are not enough. */
+	s->wants = false;
+	post(s, m, give_run);
 }
 
 void server__balance(struct server *s)

@@ -3,9 +3,15 @@
 
 #include "disk.h"
 
-/* Free slots below which another chunk is asked for: with these, a fast guest gets along until the
- * control loop had its turn. What is not needed goes to others when these are short. */
-#define LOW (2 * ARENA_SLOTS)
+/* Free slots below which more are asked for: with these, a fast guest gets along until the control
+ * loop had its turn. What is not needed goes to others when these are short. */
+static __u64 low(const struct shard *s)
+{
+	__u64 n = exclusive_cache__chunks(s->cache) / 8;
+
+	n = n < 2 ? 2 : n < 16 ? n : 16;
+	return n * ARENA_SLOTS;
+}
 
 static void back(struct loop_msg *m)
 {
@@ -81,7 +87,7 @@ void shard__publish(struct shard *s)
 
 void shard__feel(struct shard *s)
 {
-	if (s->hungry || exclusive_cache__free_slots(s->cache) >= LOW)
+	if (s->hungry || exclusive_cache__free_slots(s->cache) >= low(s))
 		return;
 	s->hungry = true;
 	shard__publish(s);
