@@ -763,7 +763,8 @@ static void test_no_rights(void **state)
 
 /* --- VMMs --- */
 
-static void drop_frames(struct vm *vm, enum guest_op_kind kind, __u64 frame, __u64 count)
+/* The guest touches all frames, then the host is asked to take some. */
+static int take_frames(struct vm *vm, enum guest_op_kind kind, __u64 frame, __u64 count)
 {
 	struct guest_script script;
 
@@ -771,31 +772,38 @@ static void drop_frames(struct vm *vm, enum guest_op_kind kind, __u64 frame, __u
 	script__add(&script, (struct guest_op){.kind = OP_TOUCH_WRITE, .count = 64, .stride = 1});
 	script__add(&script, (struct guest_op){kind, 0, 0, frame, count, 0});
 	vm__post(vm, &script);
-	assert_int_equal(vm__wait(vm), 0);
+	return vm__wait(vm);
+}
+
+static void drop_frames(struct told *t, struct vm *vm, size_t nr_told)
+{
+	assert_int_equal(take_frames(vm, OP_DROP, 16, 8), 0);
+	foreign__poll(t->foreign);
+	assert_int_equal(t->nr_unmapped, nr_told);
+}
+
+static void watch_vmm(struct told *t, struct vm *vm)
+{
+	char why[256] = "";
+
+	if (foreign__add_vmm(t->foreign, vm__pid(vm), why, sizeof(why)))
+		fail_msg("%s", why);
 }
 
 static void check_unmapped(struct told *t, struct vm *vm)
 {
-	__u64 hva = vm__frame_index(vm, 16) * GUEST_PAGE;
-	char why[256] = "";
-
-	drop_frames(vm, OP_DROP, 16, 8);
-	foreign__poll(t->foreign);
-	assert_int_equal(t->nr_unmapped, 0);
-	for (int twice = 0; twice < 2; twice++)
-		assert_int_equal(foreign__add_vmm(t->foreign, vm__pid(vm), why, sizeof(why)), 0);
-	drop_frames(vm, OP_DROP, 16, 8);
-	foreign__poll(t->foreign);
-	assert_int_equal(t->nr_unmapped, 1);
+	drop_frames(t, vm, 0);
+	watch_vmm(t, vm);
+	watch_vmm(t, vm);
+	drop_frames(t, vm, 1);
 	assert_int_equal(t->unmapped[0].pid, vm__pid(vm));
-	assert_int_equal(t->unmapped[0].hva, hva);
+	assert_int_equal(t->unmapped[0].hva, vm__frame_index(vm, 16) * GUEST_PAGE);
 	assert_int_equal(t->unmapped[0].bytes, 8 * GUEST_PAGE);
-	/* Paged out is not given up. */
-	drop_frames(vm, OP_PAGEOUT, 0, 64);
-	foreign__poll(t->foreign);
-	assert_int_equal(t->nr_unmapped, 1);
 	foreign__remove_vmm(t->foreign, vm__pid(vm));
-	drop_frames(vm, OP_DROP, 16, 8);
+	drop_frames(t, vm, 1);
+	/* Paged out is not given up. (A page that is just in use stays: an error to the VM.) */
+	watch_vmm(t, vm);
+	take_frames(vm, OP_PAGEOUT, 0, 64);
 	foreign__poll(t->foreign);
 	assert_int_equal(t->nr_unmapped, 1);
 }
