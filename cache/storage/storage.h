@@ -23,7 +23,9 @@ struct storage_opts {
 	size_t sz; /* sizeof(struct storage_opts) */
 	const char *path;
 	bool read_only;
-	double patience; /* seconds to wait for another one's lock to go */
+	/* Seconds to wait for another one's lock to go. When a process is killed, the kernel takes
+	 * some 50 ms to close its rings, and with them the image. */
+	double patience;
 };
 
 /* -errno, with a sentence in why that says what is wrong with which path and what to do. */
