@@ -17,7 +17,7 @@ start()
 	rm -f "$tmp/$name.in"
 	mkfifo "$tmp/$name.in"
 	: >"$tmp/$name.out"
-	"$@" <>"$tmp/$name.in" >"$tmp/$name.out" 2>&1 &
+	"$@" <>"$tmp/$name.in" >>"$tmp/$name.out" 2>&1 &
 	pid[$name]=$!
 	defer "stop $name KILL"
 }
