@@ -4,12 +4,13 @@
  * the VMM gave up. Seen through tracepoints, so as root (CAP_BPF, CAP_PERFMON) only.
  *
  * "Others" are all but this process. A write is told when it is issued (when a page is dirtied, if
- * it goes through the page cache), and a direct one once more a second later, for whoever read the
- * page while it was on its way. Seen are:
+ * it goes through the page cache), and a direct one once more after a second or two, for whoever
+ * read the page while it was on its way. Seen are:
  *   block devices  writes and discards through the device, its partitions, the disk it is a
- *                  partition of, and devices stacked upon it; not commands passed through (SG_IO);
- *   image files    writes through the page cache (mmap, too), and direct ones on ext4, XFS, btrfs,
- *                  F2FS and GFS2; not holes punched, truncation or cloned ranges.
+ *                  partition of, devices stacked upon it; not commands passed through (SG_IO), nor
+ *                  those of request-based multipath;
+ *   image files    writes through the page cache (mmap, too), and direct ones, on ext4, XFS,
+ *                  btrfs, F2FS and GFS2; holes and truncation on ext4 only; no cloned ranges.
  */
 #ifndef HVTRACE_FOREIGN_H
 #define HVTRACE_FOREIGN_H

@@ -171,18 +171,24 @@ static void do_deed(const struct deed *d)
 	require(!close(fd));
 }
 
+static void expect_success(pid_t pid)
+{
+	int status;
+
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 static void by_others(struct deed d)
 {
 	pid_t pid = fork();
-	int status;
 
-	assert_true(pid >= 0);
 	if (!pid) {
 		do_deed(&d);
 		_exit(0);
 	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
+	expect_success(pid);
 }
 
 static void write_range(const struct deed *d, int fd)
@@ -742,23 +748,47 @@ static void test_lost(void **state)
 	image__free(image);
 }
 
+static void become_nobody(void)
+{
+	require(!setgid(65534) && !setuid(65534));
+}
+
 static void test_no_rights(void **state)
 {
 	static const struct foreign_ops ops = {on_written, on_unmapped, on_lost};
 	pid_t pid = fork();
 	struct foreign *f;
 	char why[256] = "";
-	int status;
 
-	assert_true(pid >= 0);
 	if (!pid) {
-		require(!setgid(65534) && !setuid(65534));
+		become_nobody();
 		if (foreign__new(&f, &ops, NULL, why, sizeof(why)) != -EPERM)
 			_exit(1);
 		_exit(!strstr(why, "CAP_BPF") || strchr(why, '\n'));
 	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
+	expect_success(pid);
+}
+
+/* A server gives up its rights once it is set up; disks come and go after that. */
+static void test_rights_given_up(void **state)
+{
+	struct disk *disk = disk__new(PAGES);
+	int fd = open_direct(disk__path(disk));
+	pid_t pid = fork();
+	char why[256] = "";
+	struct told t;
+
+	if (!pid) {
+		told__up(&t);
+		become_nobody();
+		require(!foreign__add_image(t.foreign, 0, fd, why, sizeof(why)));
+		require(!foreign__add_vmm(t.foreign, getpid(), why, sizeof(why)));
+		foreign__remove_image(t.foreign, 0);
+		_exit(0);
+	}
+	expect_success(pid);
+	close(fd);
+	disk__free(disk);
 }
 
 /* --- VMMs --- */
@@ -832,7 +862,8 @@ int main(void)
 		cmocka_unit_test(test_file),	     cmocka_unit_test(test_shared_file),
 		cmocka_unit_test(test_overlay),	     cmocka_unit_test(test_gaps),
 		cmocka_unit_test(test_not_an_image), cmocka_unit_test(test_lost),
-		cmocka_unit_test(test_no_rights),    cmocka_unit_test(test_unmapped),
+		cmocka_unit_test(test_no_rights),    cmocka_unit_test(test_rights_given_up),
+		cmocka_unit_test(test_unmapped),
 	};
 
 	host__require_kvm();
