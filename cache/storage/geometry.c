@@ -128,10 +128,13 @@ static void find_file(struct storage_info *info, const struct stat *st)
 
 static int check(const struct storage_info *info, const char *path, struct sentence *why)
 {
+	if (!info->bytes && info->block_device)
+		return sentence__say(why, -EINVAL, "%s: is empty; attach something to it first",
+				     path);
 	if (!info->bytes)
 		return sentence__say(why, -EINVAL,
-				     "%s: is empty; `truncate -s SIZE %s` makes it %s", path, path,
-				     info->block_device ? "no larger" : "an image");
+				     "%s: is empty; `truncate -s 20G %s` makes it an image", path,
+				     path);
 	if (info->block_bytes > MAX_BLOCK)
 		return sentence__say(why, -EINVAL,
 				     "%s: has blocks of %u bytes; up to %d can be served", path,
