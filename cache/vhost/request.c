@@ -13,7 +13,8 @@ enum scope {
 	RING_FD	   /* or that its fd is for */
 };
 
-#define NO_RING 0xffffffffU
+/* No ring's number: those have 32 bits. */
+#define NO_RING (1ULL << 32)
 
 struct request {
 	const char *name; /* NULL: there is no such request */
@@ -141,7 +142,7 @@ static void done(struct vhost_dev *d)
 
 /* --- checks --- */
 
-static __u32 ring_of(const struct vhost_msg *m, enum scope scope)
+static __u64 ring_of(const struct vhost_msg *m, enum scope scope)
 {
 	if (scope == RING)
 		return m->state.index;
@@ -152,7 +153,7 @@ static __u32 ring_of(const struct vhost_msg *m, enum scope scope)
 
 static const char *check(const struct vhost_dev *d, const struct request *r)
 {
-	__u32 ring;
+	__u64 ring;
 
 	if (!r)
 		return "there is no such request, or it was not offered";

@@ -28,8 +28,12 @@ static int add_region(struct vhost_dev *d, const struct vhost_region *r, int fd,
 	return err;
 }
 
+/* Rings that lay nowhere so far may do now; those that died don't come back by this. */
 static void changed(struct vhost_dev *d)
 {
+	for (unsigned i = 0; i < d->nr_rings; i++)
+		if (!d->ring[i].vring->dead)
+			d->ring[i].broken = false;
 	d->quiet = true;
 	d->ops->memory(d->ctx);
 }

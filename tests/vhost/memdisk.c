@@ -342,7 +342,7 @@ static int watch_signals(struct disk *d)
 
 static int start_workers(struct disk *d)
 {
-	char name[16];
+	char name[32];
 	int err = 0;
 
 	for (unsigned q = 0; q < d->o->queues && !err; q++) {
