@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../bpf/page_event.h"
 #include "store_model.h"
 
 #define PAGE 4096
@@ -25,15 +24,17 @@ static void write_page(void *to, __u64 content)
 	__u64 *word = to;
 
 	for (int i = 0; i < WORDS; i++)
-		word[i] = pe_hash(content * WORDS + i, 0);
+		word[i] = content * WORDS + i;
 }
 
 static bool holds(const void *slot, __u64 content)
 {
-	__u64 page[WORDS];
+	const __u64 *word = slot;
+	__u64 wrong = 0;
 
-	write_page(page, content);
-	return !memcmp(slot, page, PAGE);
+	for (int i = 0; i < WORDS; i++)
+		wrong |= word[i] ^ (content * WORDS + i);
+	return !wrong;
 }
 
 static struct page_digest digest_of(const struct store_model *m, __u64 content)
@@ -168,7 +169,11 @@ static void enter_cache(struct store_model *m, __u32 page)
 /* Which residents are given up where their number is bounded is not said: ask. */
 static void follow_residents(struct store_model *m)
 {
+	__u64 n = 0;
+
 	for (__u32 i = 0; m->opts.max_resident && i < MODEL_PAGES; i++)
+		n += m->page[i].resident;
+	for (__u32 i = 0; n > m->opts.max_resident && i < MODEL_PAGES; i++)
 		if (m->page[i].resident)
 			m->page[i].resident = exclusive_cache__is_resident(m->cache, i, NULL);
 }
@@ -588,12 +593,23 @@ void store_model__do(struct store_model *m, struct model_op op)
 	if (op.kind >= 254)
 		rare(m, &op);
 	else if (op.kind == 253)
-		scan(m, op.page, op.frame, op.n % MODEL_PAGES);
+		scan(m, op.page, op.frame, op.n % (3 * ARENA_SLOTS / 2));
 	else
 		ordinary(m, &op);
 }
 
 /* --- a model --- */
+
+/* The same for all models, one after the other: memory is slow to come by. */
+static void *chunk_of_memory(int i)
+{
+	static void *chunk[MODEL_CHUNKS];
+
+	if (!chunk[i])
+		chunk[i] = aligned_alloc(ARENA_CHUNK, ARENA_CHUNK);
+	MUST(chunk[i]);
+	return chunk[i];
+}
 
 struct store_model *store_model__new(const struct model_opts *o)
 {
@@ -611,10 +627,8 @@ struct store_model *store_model__new(const struct model_opts *o)
 	opts.memory = &m->memory;
 	m->cache = exclusive_cache__new(&opts);
 	MUST(m->cache && !cache_secret__init(&m->secret));
-	for (int i = 0; i < MODEL_CHUNKS; i++) {
-		m->chunk[i] = aligned_alloc(ARENA_CHUNK, ARENA_CHUNK);
-		MUST(m->chunk[i]);
-	}
+	for (int i = 0; i < MODEL_CHUNKS; i++)
+		m->chunk[i] = chunk_of_memory(i);
 	for (__u32 i = 0; i < MODEL_PAGES; i++)
 		m->page[i].content = ++m->contents;
 	return m;
@@ -624,8 +638,6 @@ void store_model__free(struct store_model *m)
 {
 	exclusive_cache__free(m->cache);
 	MUST(!m->memory.used);
-	for (int i = 0; i < MODEL_CHUNKS; i++)
-		free(m->chunk[i]);
 	free(m);
 }
 
