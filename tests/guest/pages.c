@@ -79,12 +79,12 @@ static bool pattern_init(struct pattern *p, const char *name, uint64_t pages, ui
 	*p = (struct pattern){.pages = pages, .rng = seeded(seed, 0)};
 	while (p->is <= MIXED && strcmp(names[p->is], name))
 		p->is++;
+	if (p->is < ZIPF)
+		return true;
 	p->below = malloc(pages * sizeof(*p->below));
-	if (p->is > MIXED || !p->below)
-		return false;
-	for (uint64_t i = 0; i < pages; i++)
+	for (uint64_t i = 0; p->below && i < pages; i++)
 		p->below[i] = sum += pow(i + 1, -0.9);
-	return true;
+	return p->is <= MIXED && p->below;
 }
 
 /* Ranks lie all over the disk: a multiple of an odd number that shares no factor with it. */
