@@ -74,11 +74,8 @@ void data_loop__latency(struct data_loop *l, struct served_latency *h, __u64 ns)
 
 static void publish(struct data_loop *l)
 {
-	struct disk *d = l->disk;
-
-	for (unsigned i = 0; i < d->nr_shards; i++)
-		if (d->shard[i].owner == l)
-			shard__publish(&d->shard[i]);
+	for (unsigned i = 0; i < l->nr_shards; i++)
+		shard__publish(l->shard[i]);
 	l->published = loop__now(l->loop);
 }
 
@@ -212,7 +209,6 @@ static int init_io(struct data_loop *l)
 
 static int init(struct data_loop *l)
 {
-	char name[16];
 	int err;
 
 	l->loop = loop__new();
@@ -227,8 +223,27 @@ static int init(struct data_loop *l)
 	l->poll.arm = arm_all;
 	loop__add_poll(l->loop, &l->poll);
 	loop__spin(l->loop, SPIN_NS);
+	return 0;
+}
+
+int data_loop__start(struct data_loop *l, char *why, size_t size)
+{
+	char name[16];
+	int err;
+
 	snprintf(name, sizeof(name), "%.10s/%u", l->disk->name, l->index);
-	return loop__start(l->loop, name);
+	memcpy(l->shard, l->next_shard, sizeof(l->shard));
+	l->nr_shards = l->next_shards;
+	err = loop__start(l->loop, name);
+	if (err)
+		snprintf(why, size, "cannot start a thread: %s", strerror(-err));
+	return err;
+}
+
+void data_loop__own(struct data_loop *l, struct shard *s)
+{
+	s->owner = l;
+	l->next_shard[l->next_shards++] = s;
 }
 
 struct data_loop *data_loop__new(struct disk *d, unsigned index, char *why, size_t size)

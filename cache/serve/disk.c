@@ -225,8 +225,8 @@ static int init(struct disk *d, const struct server_disk_opts *o, char *why, siz
 		return -errno;
 	d->nr_loops = 1;
 	for (unsigned i = 0; i < d->nr_shards; i++)
-		d->shard[i].owner = d->loop[0];
-	return init_dev(d, why, size);
+		data_loop__own(d->loop[0], &d->shard[i]);
+	return data_loop__start(d->loop[0], why, size) ?: init_dev(d, why, size);
 }
 
 int disk__new(struct disk **out, struct server *s, const struct server_disk_opts *o, __u16 id,

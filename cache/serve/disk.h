@@ -174,7 +174,8 @@ struct data_loop {
 	struct bounce bounce;
 	struct event_ring *events;
 	struct served_ring *ring[VHOST_MAX_QUEUES];
-	unsigned nr_rings, requests; /* requests: in flight */
+	struct shard *shard[MAX_SHARDS];
+	unsigned nr_rings, nr_shards, requests; /* requests: in flight */
 	struct part *part_pool, *free_parts;
 	struct part *bounce_first, **bounce_last; /* waiting for a bounce buffer */
 	struct request *starved, **starved_last;  /* waiting for parts */
@@ -190,7 +191,8 @@ struct data_loop {
 	/* Steps of a pause, told to it and told back: see disk_pause.c. */
 	struct loop_msg step_msg;
 	struct served_ring *next_ring[VHOST_MAX_QUEUES];
-	unsigned next_rings;
+	struct shard *next_shard[MAX_SHARDS];
+	unsigned next_rings, next_shards;
 	struct loop_msg urgent_msg; /* events wait */
 	_Atomic bool urgent;
 };
@@ -243,6 +245,10 @@ void wide__start(struct request *req);
 
 /* data_loop.c */
 struct data_loop *data_loop__new(struct disk *d, unsigned index, char *why, size_t size);
+/* Its thread. */
+int data_loop__start(struct data_loop *l, char *why, size_t size);
+/* The shard is its from the start, or the end of the pause, on. */
+void data_loop__own(struct data_loop *l, struct shard *s);
 void data_loop__free(struct data_loop *l); /* its thread must have ended */
 void data_loop__send_event(struct data_loop *l, const struct page_event *e);
 void data_loop__latency(struct data_loop *l, struct served_latency *h, __u64 ns);

@@ -92,7 +92,7 @@ static void do_leave(struct data_loop *l)
 {
 	for (unsigned i = 0; i < l->nr_rings; i++)
 		detach(l->ring[i]);
-	l->nr_rings = 0;
+	l->nr_rings = l->nr_shards = 0;
 }
 
 static void do_apply(struct loop_msg *m)
@@ -104,6 +104,8 @@ static void do_apply(struct loop_msg *m)
 		attach(l, l->ring[i]);
 	}
 	l->nr_rings = l->next_rings;
+	memcpy(l->shard, l->next_shard, sizeof(l->shard));
+	l->nr_shards = l->next_shards;
 	l->paused = false;
 	m->fn = answered;
 	answer(l);
@@ -145,8 +147,9 @@ static unsigned make_loops(struct disk *d, unsigned want)
 	while (d->nr_loops < want) {
 		struct data_loop *l = data_loop__new(d, d->nr_loops, why, sizeof(why));
 
-		if (!l) {
+		if (!l || data_loop__start(l, why, sizeof(why))) {
 			disk__log(d, "%s; its queues share %u", why, d->nr_loops);
+			data_loop__free(l);
 			return d->nr_loops;
 		}
 		d->loop[d->nr_loops++] = l;
@@ -160,9 +163,9 @@ static void deal_out(struct disk *d)
 
 	n = make_loops(d, n ? n : 1);
 	for (unsigned i = 0; i < d->nr_loops; i++)
-		d->loop[i]->next_rings = 0;
+		d->loop[i]->next_rings = d->loop[i]->next_shards = 0;
 	for (unsigned i = 0; i < d->nr_shards; i++)
-		d->shard[i].owner = d->loop[i % n];
+		data_loop__own(d->loop[i % n], &d->shard[i]);
 	for (unsigned i = 0; i < VHOST_MAX_QUEUES; i++) {
 		struct served_ring *r = &d->ring[i];
 		struct data_loop *l = d->loop[k % n];
@@ -259,7 +262,6 @@ void disk__ring_stop(struct disk *d, struct vring *ring)
 {
 	struct served_ring *r = &d->ring[vring__index(ring)];
 
-	r->ring = ring;
 	r->wanted = false;
 	r->stopping = true;
 	disk__reconfigure(d);
