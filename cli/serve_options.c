@@ -94,6 +94,13 @@ static int take_cache(void *to, const char *name, const char *text, char *why, s
 	return 0;
 }
 
+static int take_policy(void *to, const char *name, const char *text, char *why, size_t size)
+{
+	if (strcmp(text, "lru") && strcmp(text, "s3fifo"))
+		return bad(why, size, name, text, "is neither lru nor s3fifo");
+	return take_text(to, name, text, why, size);
+}
+
 static int take_huge(void *to, const char *name, const char *text, char *why, size_t size)
 {
 	static const struct {
@@ -179,7 +186,7 @@ static const struct setting {
 			sizeof(((struct serve_options *)0)->member)                                \
 	}
 	SETTING("cache", cache, take_cache),
-	SETTING("policy", policy, take_text),
+	SETTING("policy", policy, take_policy),
 	SETTING("huge", huge, take_huge),
 	SETTING("node", node, take_node),
 	SETTING("control", control, take_socket),
@@ -250,7 +257,8 @@ const char *serve_options__setting(size_t i)
 
 static bool is_text(const struct setting *s)
 {
-	return s->take == take_text || s->take == take_socket || s->take == take_metrics;
+	return s->take == take_text || s->take == take_policy || s->take == take_socket ||
+	       s->take == take_metrics;
 }
 
 bool serve_options__same(const struct serve_options *a, const struct serve_options *b, size_t i)

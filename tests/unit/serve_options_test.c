@@ -96,6 +96,7 @@ static void lines(void **state)
 	refuse("cache: 4GiB\n\ncolour: red\n", "c:3: there is no setting 'colour'");
 	refuse("cache: 4GiB\ncache: 5GiB\n", "c:2: cache is there twice");
 	refuse("cache: [4GiB]\n", "c:1: cache is a list");
+	refuse("policy: mru\n", "c:1: policy 'mru' is neither");
 	refuse("huge: 4MiB\n", "c:1: huge '4MiB'");
 	refuse("node: -1\n", "c:1: node '-1'");
 	refuse("audit: 2/3\n", "c:1: audit '2/3'");
