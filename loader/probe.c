@@ -3,6 +3,7 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <liburing.h>
 #include <linux/bpf.h>
 #include <linux/capability.h>
 #include <stdarg.h>
@@ -453,6 +454,30 @@ static void check_huge_pages(struct host *h)
 		    "/sys/kernel/mm/transparent_hugepage/enabled");
 }
 
+/* Serving disks does without, with threads: each request costs more then. */
+static void check_io_uring(struct host *h)
+{
+	struct io_uring ring;
+	int err = io_uring_queue_init(1, &ring, 0);
+	struct probe_result *r;
+
+	if (!err) {
+		io_uring_queue_exit(&ring);
+		host__add(h, "io_uring", PROBE_OK, "for hvtrace serve");
+		return;
+	}
+	r = host__add(h, "io_uring", PROBE_MISSING, "refused: %s", strerror(-err));
+	if (err == -EPERM)
+		fix(r, "sysctl kernel.io_uring_disabled=0, and let seccomp allow it; without it "
+		       "hvtrace serve reads and writes by threads");
+	else if (err == -ENOMEM)
+		fix(r, "raise the limit of locked memory (ulimit -l, LimitMEMLOCK=); until then "
+		       "hvtrace serve reads and writes by threads");
+	else
+		fix(r, "boot a kernel with CONFIG_IO_URING=y; until then hvtrace serve reads and "
+		       "writes by threads");
+}
+
 /* --- all of it --------------------------------------------------------------------------- */
 
 size_t probe__run(struct probe_result *out, size_t max)
@@ -460,7 +485,7 @@ size_t probe__run(struct probe_result *out, size_t max)
 	static void (*const checks[])(struct host * h) = {
 		check_privileges, check_kernel,	     check_btf,	       check_lockdown,
 		check_features,	  check_jit,	     check_memlock,    check_tracefs,
-		check_kvm,	  check_tracepoints, check_huge_pages,
+		check_kvm,	  check_tracepoints, check_huge_pages, check_io_uring,
 	};
 	struct host h = {.out = out, .max = max};
 	libbpf_print_fn_t print;

@@ -156,10 +156,12 @@ awk 'length > 99 && /^VM|^web/ { exit 1 }' out || fail "a line is too wide"
 out_has '^1 disk, 0 connected \| cache .* of 4MiB'
 out_has '^== web =='
 out_has '^Served:$'
-[ ! -e w.sock ] && [ ! -e c.sock ] || fail "sockets are left"
+[ -z "$(find . -name '*.sock')" ] || fail "sockets are left"
 [ "$(head -n 1 csv/served.csv)" = vm,kind,count ] || fail "served.csv: $(head -n 1 csv/served.csv)"
 grep -qx web,hits,0 csv/served.csv || fail "served.csv lacks the hits"
-[ -s csv/served_latency.csv ] && [ -s csv/curve.csv ] || fail "CSV files are missing: $(ls csv)"
+for file in served_latency curve events reuse; do
+	[ -s csv/$file.csv ] || fail "no $file.csv"
+done
 
 # --- Ctrl-C, and a duration
 serve --disk $disk
@@ -176,8 +178,8 @@ done
 # --- killed: the next one takes over what is left
 serve --disk $disk --control c.sock
 kill -KILL "$child"
-wait $guard
-[ -S w.sock ] && [ -S c.sock ] || fail "SIGKILL removed the sockets"
+wait $guard 2>/dev/null
+[ "$(find . -name '*.sock' | wc -l)" = 2 ] || fail "SIGKILL removed the sockets"
 serve --disk $disk --control c.sock
 end_serve TERM
 

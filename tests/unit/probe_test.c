@@ -45,6 +45,7 @@ static void every_result_is_whole(void **state)
 	assert_non_null(find(r, n, "root"));
 	assert_non_null(find(r, n, "block_bio_queue"));
 	assert_non_null(find(r, n, "huge pages"));
+	assert_non_null(find(r, n, "io_uring"));
 }
 
 static void room_is_respected(void **state)
