@@ -538,3 +538,15 @@ void exclusive_cache__prefetch(const struct exclusive_cache *c, __u64 page)
 {
 	page_table__prefetch(&c->table, page_table__key(&c->table, page));
 }
+
+void exclusive_cache__prefetch_more(const struct exclusive_cache *c, __u64 page)
+{
+	const struct page_cell *cell = find(c, page);
+
+	if (is_resident(cell))
+		__builtin_prefetch(&c->residents.digest[cell->pos & NUMBER], 1);
+	if (!is_cached(cell))
+		return;
+	__builtin_prefetch(&c->slots.slot[cell->pos], 1);
+	page_digest__prefetch(slots__address(&c->slots, cell->pos));
+}

@@ -36,6 +36,15 @@ struct cache_secret {
 };
 int cache_secret__init(struct cache_secret *s); /* getrandom(); -errno */
 struct page_digest page_digest__of(const struct cache_secret *s, const void *page);
+/* Copy a page to a slot, and tell the digest of what is in the slot now, whatever somebody else
+ * wrote to the page meanwhile. Both are whole pages at multiples of their size. */
+struct page_digest page_digest__copy(const struct cache_secret *s, void *slot, const void *page);
+/* Bring closer a page that is to be copied soon: its first lines, the CPU sees to the others. */
+static inline void page_digest__prefetch(const void *page)
+{
+	for (int i = 0; i < 1024; i += 64)
+		__builtin_prefetch((const char *)page + i);
+}
 
 /* What became of an eviction's bytes. */
 enum capture {
@@ -69,8 +78,10 @@ int exclusive_cache__add_chunk(struct exclusive_cache *c, void *chunk);
 void *exclusive_cache__take_chunk(struct exclusive_cache *c);
 size_t exclusive_cache__chunks(const struct exclusive_cache *c);
 
-/* Bring closer what is known of a page, some time before it is looked at. */
+/* Bring closer what is known of a page, some time before it is looked at; then, some time later,
+ * its hash, or the slot it is in. */
 void exclusive_cache__prefetch(const struct exclusive_cache *c, __u64 page);
+void exclusive_cache__prefetch_more(const struct exclusive_cache *c, __u64 page);
 
 /* --- hits --- */
 

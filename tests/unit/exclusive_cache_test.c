@@ -545,6 +545,31 @@ static void test_digest(void **state)
 	}
 }
 
+/* A copy is the page, its digest is the page's, and nothing beside it is written. */
+static void test_digest_copy(void **state)
+{
+	static __u64 from[512] __attribute__((aligned(4096)));
+	static __u64 to[3 * 512] __attribute__((aligned(4096)));
+	struct random r = {random__seed()};
+	struct cache_secret secret;
+
+	assert_int_equal(cache_secret__init(&secret), 0);
+	for (int i = 0; i < 20; i++) {
+		struct page_digest one, two;
+
+		for (int k = 0; k < 512; k++)
+			from[k] = random__next(&r);
+		memset(to, i, sizeof(to));
+		page_digest__prefetch(from);
+		one = page_digest__copy(&secret, to + 512, from);
+		two = page_digest__of(&secret, from);
+		assert_memory_equal(&one, &two, sizeof(one));
+		assert_memory_equal(to + 512, from, sizeof(from));
+		for (int k = 0; k < 512; k++)
+			assert_true(to[k] == to[0] && to[1024 + k] == to[0]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -562,6 +587,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_blind_writes, up, down),
 		cmocka_unit_test(test_new),
 		cmocka_unit_test(test_digest),
+		cmocka_unit_test(test_digest_copy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
