@@ -161,17 +161,22 @@ DOCDIR  := $(DESTDIR)$(PREFIX)/share/doc/hvtrace
 COMPDIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 INCDIR  := $(DESTDIR)$(PREFIX)/include
 LIBDIR  := $(DESTDIR)$(PREFIX)/lib
+UNITDIR := $(LIBDIR)/systemd/system
+USERDIR := $(LIBDIR)/sysusers.d
 
 .PHONY: static install uninstall clean help
 static: $(O)/hvtrace-static
 
 install: all
 	$(say) INSTALL $(DESTDIR)$(PREFIX)
-	$(Q)install -d $(BINDIR) $(MANDIR) $(DOCDIR) $(COMPDIR) $(INCDIR) $(LIBDIR)/pkgconfig
+	$(Q)install -d $(BINDIR) $(MANDIR) $(DOCDIR) $(COMPDIR) $(INCDIR) $(LIBDIR)/pkgconfig \
+		$(UNITDIR) $(USERDIR)
 	$(Q)install -m 755 $(O)/hvtrace $(BINDIR)/hvtrace
 	$(Q)install -m 644 docs/hvtrace.1 $(MANDIR)/hvtrace.1
 	$(Q)install -m 644 docs/hvtrace.bash-completion $(COMPDIR)/hvtrace
-	$(Q)install -m 644 LICENSE README.md docs/design.md $(DOCDIR)
+	$(Q)install -m 644 LICENSE README.md docs/design.md docs/serve.md docs/hvtrace-serve.yaml $(DOCDIR)
+	$(Q)sed 's|@BINDIR@|$(PREFIX)/bin|' docs/hvtrace-serve.service >$(UNITDIR)/hvtrace-serve.service
+	$(Q)install -m 644 docs/hvtrace-serve.sysusers $(USERDIR)/hvtrace-serve.conf
 	$(Q)install -m 644 analysis/hvanalysis.h $(INCDIR)
 	$(Q)install -m 644 $(LIBRARY) $(LIBDIR)
 	$(Q)printf '%s\n' 'Name: hvanalysis' 'Description: miss curves of page references' \
@@ -181,7 +186,8 @@ install: all
 uninstall:
 	$(say) REMOVE $(DESTDIR)$(PREFIX)
 	$(Q)rm -f $(BINDIR)/hvtrace $(MANDIR)/hvtrace.1 $(COMPDIR)/hvtrace $(INCDIR)/hvanalysis.h \
-		$(LIBDIR)/libhvanalysis.a $(LIBDIR)/pkgconfig/hvanalysis.pc
+		$(LIBDIR)/libhvanalysis.a $(LIBDIR)/pkgconfig/hvanalysis.pc \
+		$(UNITDIR)/hvtrace-serve.service $(USERDIR)/hvtrace-serve.conf
 	$(Q)rm -rf $(DOCDIR)
 
 clean:

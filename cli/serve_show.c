@@ -43,7 +43,7 @@ void serve__tell_disk(const struct serve *s, const struct served *d)
 			    "holds it, too",
 			    d->name, n->path);
 	if (d->blind[0])
-		serve__note(s, "%s: not all writes by others are seen: %s", d->name, d->blind);
+		serve__note(s, "%s: %s", d->name, d->blind);
 }
 
 void serve__tell_set_up(const struct serve *s)
@@ -55,7 +55,7 @@ void serve__tell_set_up(const struct serve *s)
 	if (s->foreign)
 		serve__note(s, "writes to the images by others are seen, and invalidate");
 	else
-		serve__note(s, "writes to the images by others are not seen: %s", s->blind);
+		serve__note(s, "nobody watches the images: %s", s->blind);
 	for (size_t i = 0; i < s->disks.nr; i++)
 		serve__tell_disk(s, s->disks.disks[i]);
 	if (s->http)

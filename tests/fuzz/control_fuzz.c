@@ -92,7 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const struct control_command commands[] = {{"echo", on_echo}, {"fail", on_fail}};
 	static struct client client;
 	struct control_opts opts = {.sz = sizeof(opts), .commands = commands, .nr_commands = 2};
-	struct control *control;
+	struct control *control = NULL;
 	char why[128];
 	int pair[2];
 
