@@ -132,8 +132,9 @@ find_kernel()
 
 # ---------------------------------------------------------------- root file system
 
-# Runs the shell's commands one a line; tells what each printed, its status and how many
-# bytes that was. "@again" tells it again.
+# Runs the shell's commands one a line, each after its length, lest half of one is run; tells what
+# each printed, its status (255: not all of it came) and how many bytes that was. "@again" tells it
+# again.
 write_init()
 {
 	cat >"$1/init" <<-'EOF'
@@ -147,12 +148,21 @@ write_init()
 		done </modules.first
 		stty -F /dev/ttyS1 raw -echo
 		exec </dev/ttyS1 >/dev/ttyS1 2>&1
-		line=:
+		line='1 :'
 		while :; do
-			[ "$line" = @again ] || { eval "$line" </dev/null >/tmp/.reply 2>&1; rc=$?; }
+			if [ "$line" != @again ]; then
+				command=${line#* }
+				if [ "${line%% *}" = "${#command}" ]; then
+					eval "$command" </dev/null >/tmp/.reply 2>&1
+					rc=$?
+				else
+					: >/tmp/.reply
+					rc=255
+				fi
+			fi
 			cat /tmp/.reply
 			printf '\n@@ %d %d\n' $rc $(wc -c </tmp/.reply)
-			read -r line || break
+			IFS= read -r line || break
 		done
 	EOF
 	chmod +x "$1/init"
@@ -270,8 +280,14 @@ guest_reply()
 # guest COMMAND: runs it in the guest; prints what it prints and returns what it returns.
 guest()
 {
-	printf '%s\n' "$*" >&"$GUEST_IN"
-	guest_reply
+	local command=$* LC_ALL=C rc=255
+
+	while [ $rc -eq 255 ]; do
+		printf '%d %s\n' ${#command} "$command" >&"$GUEST_IN"
+		guest_reply
+		rc=$?
+	done
+	return $rc
 }
 
 # guest_wait SECONDS COMMAND: until it succeeds.
