@@ -24,25 +24,32 @@ image disk $((PAGES * 4))K
 image said 4M
 RANDOM=$SEED
 
+# again COMMAND: over and over in the guest, until it fails.
+again()
+{
+	guest "while $*; do :; done >/dev/null & load=\"\$load \$!\""
+}
+
 # One that writes, elsewhere than the others read: theirs is checked.
 start_load()
 {
-	guest "while :; do pages uniform cached /dev/vda $((PAGES * 3 / 4)) 1000 $SEED || break; done &" \
-		"while :; do pages mixed cached /dev/vda $((PAGES * 3 / 4)) 1000 $SEED || break; done &" \
-		"while :; do workload scan /dev/vda 0 $PAGES 1 || break; done &" \
-		"while :; do workload write /dev/vda $((PAGES * 3 / 4)) $((PAGES / 4)) 500 $SEED ||" \
-		"break; done &"
+	guest "load="
+	again "pages uniform cached /dev/vda $((PAGES * 3 / 4)) 1000 $SEED"
+	again "pages mixed cached /dev/vda $((PAGES * 3 / 4)) 1000 $SEED"
+	again "workload scan /dev/vda 0 $PAGES 1"
+	again "workload write /dev/vda $((PAGES * 3 / 4)) $((PAGES / 4)) 500 $SEED"
 }
 
 # Processes stand still; what they wrote goes to the disk, reads that are under way end.
 stop_load()
 {
-	guest "kill -STOP \$(pidof pages workload) 2>/dev/null; sync; sleep 0.2"
+	guest "kill -0 \$load && kill -STOP \$load && kill -STOP \$(pidof pages workload) 2>/dev/null;" \
+		"kill -0 \$load && sync && sleep 0.2" || die "the load is gone"
 }
 
 go_on()
 {
-	guest "kill -CONT \$(pidof pages workload)"
+	guest "kill -CONT \$load \$(pidof pages workload) 2>/dev/null"
 }
 
 # Numbers of pages, one a line, from "FIRST COUNT".

@@ -161,7 +161,7 @@ case_stall()
 	faulty bad
 	start_guest bad good
 	fault stall read,write
-	guest "pages uniform cached /dev/vda $PAGES 100 1 >/tmp/slow 2>&1 & slow=\$!" \
+	guest "pages uniform cached /dev/vda $PAGES 100 1 >/tmp/slow 2>&1 & slow=\$!;" \
 		"pages stamp /dev/vda 64 1 >/tmp/slower 2>&1 & slower=\$!"
 	for i in {1..50}; do
 		fault_held
