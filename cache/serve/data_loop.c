@@ -161,9 +161,11 @@ static bool arm_rings(struct data_loop *l)
 static bool arm_all(struct loop_poll *p)
 {
 	struct data_loop *l = (struct data_loop *)((char *)p - offsetof(struct data_loop, poll));
+	bool came;
 
 	publish(l);
-	return arm_rings(l) | storage_queue__arm(l->io);
+	came = arm_rings(l);
+	return storage_queue__arm(l->io) || came;
 }
 
 static void woken_by_io(struct loop_fd *f, __u32 events)
