@@ -40,7 +40,8 @@ void loop__free(struct loop *l);
 
 /* Run it in this thread, until loop__stop(). */
 void loop__run(struct loop *l);
-/* Run it in a thread of its own with all signals but SIGBUS blocked, named for the eyes of top. -errno. */
+/* Run it in a thread of its own with all signals but SIGBUS blocked, named for the eyes of top.
+ * -errno. */
 int loop__start(struct loop *l, const char *name);
 /* Any thread: ends loop__run() after what is being handled. */
 void loop__stop(struct loop *l);

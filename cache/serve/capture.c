@@ -41,7 +41,7 @@ static bool is_zero(const char *page)
 static void count_capture(struct data_loop *l, enum capture why, const char *copy)
 {
 	COUNT(l, capture[why]);
-	if (why == CAPTURE_CHANGED && is_zero(copy))
+	if (copy && why == CAPTURE_CHANGED && is_zero(copy))
 		COUNT(l, zeroed);
 }
 
