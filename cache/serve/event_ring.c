@@ -85,7 +85,7 @@ static size_t oldest(struct event_ring *const *rings, const __u64 *at, const __u
 
 void event_rings__take(struct event_ring *const *rings, size_t n, event_ring_fn fn, void *ctx)
 {
-	__u64 at[MAX_RINGS], end[MAX_RINGS];
+	__u64 at[MAX_RINGS] = {}, end[MAX_RINGS] = {};
 	struct page_event batch[BATCH];
 	size_t i, held = 0;
 

@@ -208,13 +208,14 @@ static struct huge huge_now(void)
 
 	if (!f)
 		because("no /proc/self/smaps_rollup");
-	while (fgets(line, sizeof(line), f)) {
+	while (f && fgets(line, sizeof(line), f)) {
 		if (sscanf(line, "AnonHugePages: %zu", &kib) == 1)
 			h.thp = kib << 10;
 		if (sscanf(line, "Private_Hugetlb: %zu", &kib) == 1)
 			h.hugetlb = kib << 10;
 	}
-	fclose(f);
+	if (f)
+		fclose(f);
 	return h;
 }
 
