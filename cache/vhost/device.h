@@ -14,8 +14,8 @@ struct vhost_ring {
 	struct vring *vring;
 	/* Wanted by the front end. */
 	bool kicked, enabled, addressed;
-	/* Dead, or could not be started: not tried again until it is set up anew. */
-	bool broken;
+	/* Not to be started again until it is set up anew; could not be with this memory. */
+	bool dead, misplaced;
 	bool running, stopping;
 	struct loop_msg died;
 	const char *reason; /* why it died */
@@ -69,6 +69,8 @@ void vhost_dev__quiesce(struct vhost_dev *d, unsigned ring, void (*then)(struct 
 void vhost_dev__resume(struct vhost_dev *d);
 /* The connection is to be closed; resume does it. */
 void vhost_dev__lose(struct vhost_dev *d);
+/* What went wrong with it is over. */
+void vhost_ring__set_up_anew(struct vhost_ring *r);
 /* As it was before a front end came. */
 void vhost_ring__reset(struct vhost_ring *r);
 /* The front end took away memory; from a signal handler, too. */

@@ -13,9 +13,6 @@ enum scope {
 	RING_FD	   /* or that its fd is for */
 };
 
-/* No ring's number: those have 32 bits. */
-#define NO_RING (1ULL << 32)
-
 struct request {
 	const char *name; /* NULL: there is no such request */
 	vhost_handler *handle;
@@ -142,19 +139,16 @@ static void done(struct vhost_dev *d)
 
 /* --- checks --- */
 
-static __u64 ring_of(const struct vhost_msg *m, enum scope scope)
+/* The number it names; 0, which there always is, if it names none. */
+static __u32 ring_of(const struct vhost_msg *m, enum scope scope)
 {
 	if (scope == RING)
 		return m->state.index;
-	if (scope == RING_FD)
-		return m->u64 & VHOST_VRING_INDEX;
-	return NO_RING;
+	return scope == RING_FD ? m->u64 & VHOST_VRING_INDEX : 0;
 }
 
 static const char *check(const struct vhost_dev *d, const struct request *r)
 {
-	__u64 ring;
-
 	if (!r)
 		return "there is no such request, or it was not offered";
 	if (r->protocol & ~d->protocol)
@@ -163,8 +157,7 @@ static const char *check(const struct vhost_dev *d, const struct request *r)
 		return "its payload has not the length of such a request's";
 	if (d->msg.nr_fds < r->fds)
 		return "its file descriptor is missing";
-	ring = ring_of(&d->msg, r->scope);
-	if (ring != NO_RING && ring >= d->nr_rings)
+	if (ring_of(&d->msg, r->scope) >= d->nr_rings)
 		return "there is no such ring";
 	return NULL;
 }

@@ -32,8 +32,7 @@ static int add_region(struct vhost_dev *d, const struct vhost_region *r, int fd,
 static void changed(struct vhost_dev *d)
 {
 	for (unsigned i = 0; i < d->nr_rings; i++)
-		if (!d->ring[i].vring->dead)
-			d->ring[i].broken = false;
+		d->ring[i].misplaced = false;
 	d->quiet = true;
 	d->ops->memory(d->ctx);
 }

@@ -25,7 +25,7 @@ int vhost_request__set_vring_num(struct vhost_dev *d, struct vhost_msg *m, const
 		return -EINVAL;
 	}
 	r->vring->size = m->state.num;
-	r->broken = false;
+	vhost_ring__set_up_anew(r);
 	return 0;
 }
 
@@ -42,7 +42,7 @@ int vhost_request__set_vring_addr(struct vhost_dev *d, struct vhost_msg *m, cons
 	r->vring->avail_at = m->addr.avail;
 	r->vring->used_at = m->addr.used;
 	r->addressed = true;
-	r->broken = false;
+	vhost_ring__set_up_anew(r);
 	return 0;
 }
 
@@ -55,7 +55,7 @@ int vhost_request__set_vring_base(struct vhost_dev *d, struct vhost_msg *m, cons
 		return -EINVAL;
 	}
 	vring__set_base(r->vring, m->state.num);
-	r->broken = false;
+	vhost_ring__set_up_anew(r);
 	return 0;
 }
 
@@ -73,7 +73,8 @@ int vhost_request__get_vring_base(struct vhost_dev *d, struct vhost_msg *m, cons
 	struct vhost_state s = {m->state.index, r->vring->next_avail};
 
 	take_kick(r, -1);
-	r->kicked = r->broken = false;
+	r->kicked = false;
+	vhost_ring__set_up_anew(r);
 	return vhost_dev__reply(d, &s, sizeof(s), -1, why);
 }
 
@@ -101,7 +102,7 @@ int vhost_request__set_vring_kick(struct vhost_dev *d, struct vhost_msg *m, cons
 		return err;
 	take_kick(r, fd);
 	r->kicked = true;
-	r->broken = false;
+	vhost_ring__set_up_anew(r);
 	return 0;
 }
 

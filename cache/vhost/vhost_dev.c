@@ -36,7 +36,7 @@ static void on_died(struct loop_msg *m)
 {
 	struct vhost_ring *r = container_of(m, struct vhost_ring, died);
 
-	r->broken = true;
+	r->dead = true;
 	vhost_dev__warn(r->dev, "ring %u is dead until the guest sets it up anew: %s",
 			r->vring->index, r->reason);
 }
@@ -55,8 +55,9 @@ static bool ring__should_run(const struct vhost_ring *r)
 	const struct vhost_dev *d = r->dev;
 	/* Without protocol features nobody enables rings: they are at once. */
 	bool enabled = r->enabled || !(d->features & VHOST_F_PROTOCOL_FEATURES);
+	bool ready = r->kicked && r->addressed && r->vring->size && d->memory.nr;
 
-	return enabled && r->kicked && r->addressed && r->vring->size && !r->broken && !r->running;
+	return enabled && ready && !r->dead && !r->misplaced && !r->running;
 }
 
 static void ring__start(struct vhost_ring *r)
@@ -73,8 +74,13 @@ static void ring__start(struct vhost_ring *r)
 	/* Regions that change go first, then come: rings wait for that. */
 	if (d->quiet)
 		return;
-	r->broken = true;
+	r->misplaced = true;
 	vhost_dev__warn(d, "ring %u can't be started: %s", r->vring->index, reason);
+}
+
+void vhost_ring__set_up_anew(struct vhost_ring *r)
+{
+	r->dead = r->misplaced = false;
 }
 
 void vhost_ring__reset(struct vhost_ring *r)
@@ -89,7 +95,8 @@ void vhost_ring__reset(struct vhost_ring *r)
 	vring__set_call(v, -1);
 	vring__set_base(v, 0);
 	v->size = 0;
-	r->kicked = r->enabled = r->addressed = r->broken = false;
+	r->kicked = r->enabled = r->addressed = false;
+	vhost_ring__set_up_anew(r);
 }
 
 /* --- waiting for rings to stop --- */
