@@ -157,10 +157,12 @@ void backend__open(struct backend *b, struct frontend *f, const struct frontend_
 
 void put_pattern(void *page, __u64 number, __u64 salt)
 {
-	__u64 *word = page;
+	__u64 word[RAM_PAGE / sizeof(__u64)];
 
 	for (__u64 i = 0; i < RAM_PAGE / sizeof(*word); i++)
 		word[i] = (number << 20 | i) ^ salt * 0x9e3779b97f4a7c15ULL;
+	/* The page may be at any address. */
+	memcpy(page, word, sizeof(word));
 }
 
 bool has_pattern(const void *page, __u64 number, __u64 salt)
