@@ -325,5 +325,7 @@ void server__events(struct server *s, const struct page_event *e, size_t n);
 struct arena *server__arena(struct server *s);
 struct disk *server__first_disk(struct server *s);
 void server__balance(struct server *s);
+/* With the clock: have chunks in hand. */
+void server__prepare(struct server *s);
 
 #endif

@@ -8,6 +8,10 @@
 #include "../store/balance.h"
 #include "disk.h"
 
+/* Chunks in hand: a guest reads as much before the kernel has found and zeroed more. */
+#define READY 64
+/* Not to keep others waiting for longer, ns: what is missing then is made the next time. */
+#define PREPARE_NS 2000000
 /* Given at once at most: a shard grows by a quarter each time. */
 #define BATCH 16
 
@@ -223,4 +227,16 @@ void server__balance(struct server *s)
 	for (struct disk *d = server__first_disk(s); d; d = d->next)
 		for (unsigned i = 0; !d->removing && i < d->nr_shards; i++)
 			grow(&d->shard[i]);
+}
+
+void server__prepare(struct server *s)
+{
+	struct arena *a = server__arena(s);
+	__u64 end = data_loop__clock() + PREPARE_NS;
+
+	if (!server__first_disk(s))
+		return;
+	while (arena__ready(a) < READY && data_loop__clock() < end)
+		if (arena__prepare(a))
+			return;
 }

@@ -158,6 +158,7 @@ static void ticked(struct loop_fd *f, __u32 events)
 	if (++s->ticks % CONTENT_TICKS == 0)
 		look_at_shards(s);
 	server__balance(s);
+	server__prepare(s);
 }
 
 static int start_clock(struct server *s)

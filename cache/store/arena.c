@@ -262,6 +262,18 @@ void *arena__take(struct arena *a)
 	return take_from(a, s);
 }
 
+size_t arena__ready(const struct arena *a)
+{
+	return a->held - a->taken;
+}
+
+int arena__prepare(struct arena *a)
+{
+	if (a->held >= a->capacity)
+		return -ENOSPC;
+	return more(a) ? 0 : -ENOMEM;
+}
+
 /* --- back to the system --- */
 
 static void release_giant(struct arena *a, struct span *s)

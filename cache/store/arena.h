@@ -37,6 +37,10 @@ void arena__free(struct arena *a); /* NULL is fine */
 /* A chunk, zeroed, with its memory there (it cannot fault later: hugetlb pages are reserved and
  * populated). NULL: the capacity is used up (errno ENOSPC) or no memory is to be had (ENOMEM). */
 void *arena__take(struct arena *a);
+/* Chunks that have their memory and are not taken: arena__take() does not wait for the kernel. */
+size_t arena__ready(const struct arena *a);
+/* One more of them, or many. -ENOSPC: the capacity is used up. -ENOMEM. */
+int arena__prepare(struct arena *a);
 /* Give a chunk back. It goes back to the system when the arena is above its capacity. */
 void arena__give(struct arena *a, void *chunk);
 

@@ -193,6 +193,27 @@ static void test_give_back(void **state)
 	arena__free(a);
 }
 
+/* Chunks in hand have their memory before they are taken, and are no more than there may be. */
+static void test_prepare(void **state)
+{
+	struct arena *a = new_arena((struct arena_opts){.bytes = 3 * ARENA_CHUNK, .node = -1});
+
+	assert_int_equal(arena__ready(a), 0);
+	take(a);
+	assert_int_equal(arena__prepare(a), 0);
+	assert_int_equal(arena__prepare(a), 0);
+	assert_int_equal(arena__ready(a), 2);
+	assert_int_equal(backed(a), 3 * ARENA_CHUNK);
+	assert_int_equal(arena__prepare(a), -ENOSPC);
+	take(a); /* looks whether it is there */
+	assert_int_equal(arena__ready(a), 1);
+	assert_int_equal(backed(a), 3 * ARENA_CHUNK);
+	arena__resize(a, 2 * ARENA_CHUNK);
+	assert_int_equal(arena__ready(a), 0);
+	assert_int_equal(arena__prepare(a), -ENOSPC);
+	arena__free(a);
+}
+
 /* --- what the kernel says --- */
 
 struct huge {
@@ -477,6 +498,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_give_back),
+		cmocka_unit_test(test_prepare),
 		cmocka_unit_test_setup_teardown(test_hugetlb, save_pools, restore_pools),
 		cmocka_unit_test_setup_teardown(test_no_hugetlb, save_pools, restore_pools),
 		cmocka_unit_test_setup_teardown(test_giant, save_pools, restore_pools),
