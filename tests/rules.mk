@@ -87,7 +87,7 @@ $(BENCHES): $(O)/bench/%: $(O)/bench/%.o $(PLAIN)
 	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 .PHONY: tests unit-tests vhost-tests fuzz-tests kvm-tests
-tests: unit-tests vhost-tests kvm-tests $(GUEST_TOOLS) $(BENCHES)
+tests: unit-tests vhost-tests kvm-tests $(FAULT_TOOLS) $(GUEST_TOOLS) $(BENCHES)
 	@:
 unit-tests: $(UNIT_TESTS)
 vhost-tests: $(VHOST_TESTS)
