@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Writes: through to storage, from a copy that the guest cannot change any more. */
+#include <errno.h>
 #include <stdatomic.h>
 
 #include "disk.h"
@@ -23,6 +24,12 @@ void part__write(struct part *p)
 		return;
 	part__lay_out(p);
 	part__copy(p, p->offset, p->bounce + p->offset % PAGE_BYTES, p->bytes, false);
+	/* Zeroes may have been copied in the place of data that the front end took away. */
+	if (guest_memory__broken(vring__memory(p->req->ring->ring))) {
+		p->err = -EIO;
+		part__done(p);
+		return;
+	}
 	for (unsigned i = 0; i < p->pages; i++)
 		begin_page(p, i);
 	part__start_io(p, STORAGE_WRITE, 0, p->pages);

@@ -286,7 +286,7 @@ static void begin(struct served_ring *r, __u64 now, bool bad)
 		req->blk.status = NULL;
 	if (status)
 		refuse(req, status < 0 ? VIRTIO_BLK_S_IOERR : status);
-	else if (keep_segs(req))
+	else if (guest_memory__broken(vring__memory(r->ring)) || keep_segs(req))
 		refuse(req, VIRTIO_BLK_S_IOERR);
 	else
 		start(req);

@@ -157,17 +157,19 @@ void backend__open(struct backend *b, struct frontend *f, const struct frontend_
 
 void put_pattern(void *page, __u64 number, __u64 salt)
 {
-	__u64 word[RAM_PAGE / sizeof(__u64)];
+	char *to = page;
 
-	for (__u64 i = 0; i < RAM_PAGE / sizeof(*word); i++)
-		word[i] = (number << 20 | i) ^ salt * 0x9e3779b97f4a7c15ULL;
 	/* The page may be at any address. */
-	memcpy(page, word, sizeof(word));
+	for (__u64 i = 0; i < RAM_PAGE / sizeof(i); i++) {
+		__u64 word = (number << 20 | i) ^ salt * 0x9e3779b97f4a7c15ULL;
+
+		memcpy(to + i * sizeof(word), &word, sizeof(word));
+	}
 }
 
 bool has_pattern(const void *page, __u64 number, __u64 salt)
 {
-	__u64 want[RAM_PAGE / sizeof(__u64)];
+	char want[RAM_PAGE];
 
 	put_pattern(want, number, salt);
 	return !memcmp(page, want, sizeof(want));
