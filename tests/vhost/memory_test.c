@@ -96,27 +96,40 @@ static void test_across_regions(void **state)
 	frontend__free(&f);
 }
 
-/* -1: may not be changed here. */
-static long huge_pages(long set)
+#define HUGE_PAGES "/proc/sys/vm/nr_hugepages"
+
+/* -1: not known here. */
+static long huge_pages(void)
 {
-	FILE *file = fopen("/proc/sys/vm/nr_hugepages", set < 0 ? "r" : "w");
+	FILE *file = fopen(HUGE_PAGES, "r");
 	long n = -1;
 
 	if (!file)
 		return -1;
-	if (set < 0 ? fscanf(file, "%ld", &n) != 1 : fprintf(file, "%ld", n = set) < 0)
+	if (fscanf(file, "%ld", &n) != 1)
 		n = -1;
-	return fclose(file) ? -1 : n;
+	fclose(file);
+	return n;
+}
+
+static int set_huge_pages(long n)
+{
+	FILE *file = fopen(HUGE_PAGES, "w");
+
+	if (!file)
+		return -errno;
+	fprintf(file, "%ld", n);
+	return fclose(file) ? -errno : 0;
 }
 
 static void test_huge_pages(void **state)
 {
-	long had = huge_pages(-1);
+	long had = huge_pages();
 
-	if (had < 0 || huge_pages(had + 8) < 0)
+	if (had < 0 || set_huge_pages(had + 8))
 		skip();
 	use_last_region(*state, &(struct frontend_opts){.memory = 8 * MIB, .hugetlb = true});
-	huge_pages(had);
+	set_huge_pages(had);
 }
 
 /* --- what is refused --- */
