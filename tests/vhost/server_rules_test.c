@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The exclusive cache's rules, one request at a time: which pages enter it, which are found in it,
+ * and what takes them out. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "backend.h"
+#include "rig.h"
+
+#define FRAMES 64
+
+static struct rig rig;
+static struct frontend f;
+static __u64 memory;
+
+static int setup(void **state)
+{
+	rig = (struct rig){.audit = 1};
+	rig__start(&rig);
+	rig__open(&rig, &f, NULL);
+	memory = ram__alloc(&f.ram, FRAMES * RAM_PAGE, RAM_PAGE);
+	for (__u64 i = 0; i < 4096; i++)
+		put_pattern(rig.disk + i * RAM_PAGE, i, 1);
+	/* Reads past the page cache see them. */
+	assert_int_equal(msync(rig.disk, rig.bytes, MS_SYNC), 0);
+	return 0;
+}
+
+static int end(void **state)
+{
+	const struct server_disk d = rig__disk(&rig);
+
+	assert_int_equal(d.counts.audit_failed, 0);
+	assert_int_equal(d.counts.errors, 0);
+	frontend__free(&f);
+	rig__end(&rig);
+	return 0;
+}
+
+static __u64 frame(unsigned i)
+{
+	return memory + i * RAM_PAGE;
+}
+
+static void *bytes_of(unsigned i)
+{
+	return ram__at(&f.ram, frame(i), RAM_PAGE);
+}
+
+static void read_raw(unsigned page, unsigned to)
+{
+	assert_int_equal(frontend__rw(&f, 0, VIRTIO_BLK_T_IN, page * RAM_PAGE, frame(to), RAM_PAGE),
+			 0);
+}
+
+static void read_page(unsigned page, unsigned to, __u64 version)
+{
+	read_raw(page, to);
+	assert_true(has_pattern(bytes_of(to), page, version));
+}
+
+static void write_page(unsigned page, unsigned from, __u64 version)
+{
+	put_pattern(bytes_of(from), page, version);
+	assert_int_equal(
+		frontend__rw(&f, 0, VIRTIO_BLK_T_OUT, page * RAM_PAGE, frame(from), RAM_PAGE), 0);
+}
+
+static struct served_counts counts(void)
+{
+	return rig__disk(&rig).counts;
+}
+
+#define expect(counter, n) assert_int_equal(counts().counter, n)
+
+/* The page is in frame 1 now, and frame 0 held it: it was evicted, and captured. */
+static void evict(unsigned page, unsigned other)
+{
+	read_page(page, 0, 1);
+	read_page(other, 0, 1);
+}
+
+static void test_capture_and_hit(void **state)
+{
+	evict(10, 11);
+	expect(misses, 2);
+	expect(capture[CAPTURED], 1);
+	assert_int_equal(rig__disk(&rig).cache.cached, 1);
+	read_page(10, 1, 1);
+	expect(hits, 1);
+	expect(misses, 2);
+	expect(storage_reads, 2 + counts().audited);
+	/* Never in both. */
+	assert_int_equal(rig__disk(&rig).cache.cached, 0);
+	/* And again. */
+	read_page(12, 1, 1);
+	read_page(10, 2, 1);
+	expect(hits, 2);
+}
+
+/* The page asked for and the one that gives way for it change places. */
+static void test_swap(void **state)
+{
+	evict(10, 11);
+	for (unsigned i = 0; i < 20; i++) {
+		read_page(10, 0, 1);
+		read_page(11, 0, 1);
+	}
+	expect(hits, 40);
+	expect(misses, 2);
+	expect(capture[CAPTURED], 41);
+}
+
+static void test_same_page_again(void **state)
+{
+	read_page(10, 0, 1);
+	read_page(10, 0, 1);
+	/* It is where it was: nothing was evicted. */
+	assert_int_equal(rig__disk(&rig).cache.cached, 0);
+	read_page(10, 1, 1);
+	assert_int_equal(rig__disk(&rig).cache.cached, 0);
+	expect(misses, 3);
+}
+
+static void test_changed_frame(void **state)
+{
+	read_page(10, 0, 1);
+	*(char *)bytes_of(0) ^= 1;
+	read_page(11, 0, 1);
+	expect(capture[CAPTURED], 0);
+	expect(capture[CAPTURE_CHANGED], 1);
+	expect(zeroed, 0);
+	read_page(10, 1, 1);
+	expect(hits, 0);
+}
+
+static void test_zeroed_frame(void **state)
+{
+	read_page(10, 0, 1);
+	memset(bytes_of(0), 0, RAM_PAGE);
+	read_page(11, 0, 1);
+	expect(capture[CAPTURE_CHANGED], 1);
+	expect(zeroed, 1);
+}
+
+static void test_written_frame(void **state)
+{
+	write_page(10, 0, 2);
+	/* It holds 10 now, as storage does. */
+	read_page(11, 0, 1);
+	expect(capture[CAPTURED], 1);
+	read_page(10, 1, 2);
+	expect(hits, 1);
+	expect(misses, 1);
+}
+
+static void test_write_takes_out(void **state)
+{
+	evict(10, 11);
+	write_page(10, 5, 2);
+	expect(invalidated, 1);
+	assert_int_equal(rig__disk(&rig).cache.cached, 0);
+	read_page(10, 1, 2);
+	expect(hits, 0);
+}
+
+static void test_part_takes_out(void **state)
+{
+	evict(10, 11);
+	memset(bytes_of(5), 'x', 512);
+	assert_int_equal(frontend__rw(&f, 0, VIRTIO_BLK_T_OUT, 10 * RAM_PAGE + 1024, frame(5), 512),
+			 0);
+	expect(invalidated, 1);
+	read_raw(10, 1);
+	expect(hits, 0);
+	assert_int_equal(((char *)bytes_of(1))[1024], 'x');
+	assert_int_equal(((char *)bytes_of(1))[1024 + 511], 'x');
+	memset((char *)bytes_of(1) + 1024, 0, 512);
+	put_pattern(bytes_of(5), 10, 1);
+	assert_memory_equal(bytes_of(1), bytes_of(5), 1024);
+	assert_memory_equal((char *)bytes_of(1) + 1536, (char *)bytes_of(5) + 1536, 4096 - 1536);
+}
+
+static void do_range(__u32 type, unsigned page, unsigned pages, __u32 flags)
+{
+	struct virtio_blk_discard_write_zeroes range = {page * 8, pages * 8, flags};
+	struct blk_io io = {.type = type, .range = &range, .nr_ranges = 1};
+
+	assert_int_equal(frontend__do(&f, 0, &io), 0);
+}
+
+static void test_discard_takes_out(void **state)
+{
+	evict(10, 11);
+	do_range(VIRTIO_BLK_T_DISCARD, 8, 4, 0);
+	assert_int_equal(rig__disk(&rig).cache.cached, 0);
+	/* Nor is 11 in frame 0 any more, as far as storage goes. */
+	read_page(12, 0, 1);
+	assert_int_equal(rig__disk(&rig).cache.cached, 0);
+}
+
+static void test_zeroes_take_out(void **state)
+{
+	static const char zero[RAM_PAGE];
+
+	evict(10, 11);
+	do_range(VIRTIO_BLK_T_WRITE_ZEROES, 10, 1, VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP);
+	read_raw(10, 1);
+	assert_memory_equal(bytes_of(1), zero, RAM_PAGE);
+	expect(hits, 0);
+	/* 11 is not concerned. */
+	read_page(12, 0, 1);
+	expect(capture[CAPTURED], 2);
+}
+
+static void test_part_of_a_page(void **state)
+{
+	evict(10, 11);
+	/* From the middle of one to the middle of another: both are passed through. */
+	assert_int_equal(frontend__rw(&f, 0, VIRTIO_BLK_T_IN, 10 * RAM_PAGE + 512, frame(5), 512),
+			 0);
+	put_pattern(bytes_of(6), 10, 1);
+	assert_memory_equal(bytes_of(5), (char *)bytes_of(6) + 512, 512);
+	expect(hits, 0);
+	expect(misses, 2);
+}
+
+/* Frames that are no frames: nothing is known of them after, and the data are right. */
+static void test_odd_address(void **state)
+{
+	evict(10, 11);
+	assert_int_equal(
+		frontend__rw(&f, 0, VIRTIO_BLK_T_IN, 10 * RAM_PAGE, frame(5) + 64, RAM_PAGE), 0);
+	assert_true(has_pattern((char *)bytes_of(5) + 64, 10, 1));
+	read_page(12, 5, 1);
+	read_page(13, 6, 1);
+	expect(capture[CAPTURED], 1);
+}
+
+static void test_many_pages(void **state)
+{
+	struct ring_seg seg[16];
+	struct blk_io io = {.type = VIRTIO_BLK_T_IN, .sector = 248 * 8, .seg = seg, .nr = 16};
+
+	/* Across an extent of 1 MiB; frames in another order. */
+	for (unsigned i = 0; i < 16; i++)
+		seg[i] = (struct ring_seg){frame(15 - i), RAM_PAGE};
+	assert_int_equal(frontend__do(&f, 0, &io), 0);
+	for (unsigned i = 0; i < 16; i++)
+		assert_true(has_pattern(bytes_of(15 - i), 248 + i, 1));
+	expect(misses, 16);
+	io.sector = 1000 * 8;
+	assert_int_equal(frontend__do(&f, 0, &io), 0);
+	expect(capture[CAPTURED], 16);
+	io.sector = 248 * 8;
+	assert_int_equal(frontend__do(&f, 0, &io), 0);
+	expect(hits, 16);
+	for (unsigned i = 0; i < 16; i++)
+		assert_true(has_pattern(bytes_of(15 - i), 248 + i, 1));
+}
+
+/* Some of a request's pages from the cache, the others from storage. */
+static void test_mixed(void **state)
+{
+	struct ring_seg seg[8];
+	struct blk_io io = {.type = VIRTIO_BLK_T_IN, .sector = 8 * 8, .seg = seg, .nr = 8};
+
+	for (unsigned page = 8; page < 16; page += 2)
+		evict(page, 100 + page);
+	for (unsigned i = 0; i < 8; i++)
+		seg[i] = (struct ring_seg){frame(20 + i), RAM_PAGE};
+	assert_int_equal(frontend__do(&f, 0, &io), 0);
+	for (unsigned i = 0; i < 8; i++)
+		assert_true(has_pattern(bytes_of(20 + i), 8 + i, 1));
+	expect(hits, 4);
+}
+
+static void test_new_memory(void **state)
+{
+	evict(10, 11);
+	/* What frame 0 is now, nobody knows. */
+	assert_int_equal(frontend__share_memory(&f), 0);
+	read_page(12, 0, 1);
+	expect(capture[CAPTURED], 1);
+	/* What is cached is still what storage holds. */
+	read_page(10, 1, 1);
+	expect(hits, 1);
+}
+
+static void test_reconnect(void **state)
+{
+	evict(10, 11);
+	frontend__disconnect(&f);
+	assert_int_equal(frontend__resume(&f), 0);
+	read_page(12, 0, 1);
+	expect(capture[CAPTURED], 1);
+	read_page(10, 1, 1);
+}
+
+static void test_drain(void **state)
+{
+	evict(10, 11);
+	rig__drain(&rig);
+	for (unsigned i = 0; i < 2000 && rig__disk(&rig).cache.cached; i++)
+		usleep(1000);
+	assert_int_equal(rig__disk(&rig).cache.cached, 0);
+	read_page(10, 1, 1);
+	expect(hits, 0);
+}
+
+static void test_invalidate(void **state)
+{
+	evict(10, 11);
+	put_pattern(rig.disk + 10 * RAM_PAGE, 10, 7);
+	put_pattern(rig.disk + 11 * RAM_PAGE, 11, 7);
+	assert_int_equal(msync(rig.disk, rig.bytes, MS_SYNC), 0);
+	rig__invalidate(&rig, 10, 2);
+	for (unsigned i = 0; i < 2000 && rig__disk(&rig).cache.cached; i++)
+		usleep(1000);
+	read_page(10, 1, 7);
+	/* Frame 0 has the old 11. */
+	read_page(12, 0, 1);
+	read_page(11, 2, 7);
+	expect(hits, 0);
+}
+
+static void test_resize_to_nothing(void **state)
+{
+	evict(10, 11);
+	rig__resize(&rig, 0);
+	for (unsigned i = 0; i < 5000 && rig__disk(&rig).cache.slots; i++)
+		usleep(1000);
+	assert_int_equal(rig__disk(&rig).cache.slots, 0);
+	read_page(10, 0, 1);
+	expect(hits, 0);
+	expect(capture[CAPTURE_NO_ROOM], 1);
+	rig__resize(&rig, 4 << 20);
+	/* Room comes with the next captures. */
+	for (unsigned i = 0; i < 2000 && !rig__disk(&rig).cache.cached; i++) {
+		read_page(10 + i % 2, 0, 1);
+		usleep(1000);
+	}
+	assert_int_equal(rig__disk(&rig).cache.cached, 1);
+}
+
+static void test_events(void **state)
+{
+	evict(10, 11);
+	write_page(12, 3, 2);
+	do_range(VIRTIO_BLK_T_DISCARD, 20, 1, 0);
+	/* They come in batches. */
+	for (unsigned i = 0; i < 5000 && !rig.events[PAGE_DISCARD]; i++)
+		usleep(1000);
+	assert_int_equal(rig.events[PAGE_FILL], 2);
+	assert_int_equal(rig.events[PAGE_EVICT], 1);
+	assert_int_equal(rig.events[PAGE_WRITEBACK], 1);
+	assert_int_equal(rig.events[PAGE_DISCARD], 1);
+	expect(dropped_events, 0);
+}
+
+#define rule(test) cmocka_unit_test_setup_teardown(test, setup, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		rule(test_capture_and_hit),
+		rule(test_swap),
+		rule(test_same_page_again),
+		rule(test_changed_frame),
+		rule(test_zeroed_frame),
+		rule(test_written_frame),
+		rule(test_write_takes_out),
+		rule(test_part_takes_out),
+		rule(test_discard_takes_out),
+		rule(test_zeroes_take_out),
+		rule(test_part_of_a_page),
+		rule(test_odd_address),
+		rule(test_many_pages),
+		rule(test_mixed),
+		rule(test_new_memory),
+		rule(test_reconnect),
+		rule(test_drain),
+		rule(test_invalidate),
+		rule(test_resize_to_nothing),
+		rule(test_events),
+	};
+
+	cmocka_set_test_filter(getenv("TEST"));
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
