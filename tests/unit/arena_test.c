@@ -232,8 +232,10 @@ static struct huge huge_now(void)
 	while (f && fgets(line, sizeof(line), f)) {
 		if (sscanf(line, "AnonHugePages: %zu", &kib) == 1)
 			h.thp = kib << 10;
-		if (sscanf(line, "Private_Hugetlb: %zu", &kib) == 1)
-			h.hugetlb = kib << 10;
+		/* A kernel may take a page of 1 GiB that has one user for a shared one. */
+		if (sscanf(line, "Private_Hugetlb: %zu", &kib) == 1 ||
+		    sscanf(line, "Shared_Hugetlb: %zu", &kib) == 1)
+			h.hugetlb += kib << 10;
 	}
 	if (f)
 		fclose(f);
