@@ -97,6 +97,8 @@ const struct served_count served_counts_table[] = {
 	      "Cached pages dropped for writes, discards and writes by others."),
 	COUNT(evicted, "cached pages evicted", "Cached pages dropped for want of room."),
 	COUNT(audited, "hits audited", "Hits compared with the storage."),
+	COUNT(audit_overlapped, "audits in vain",
+	      "Hits compared with the storage while something wrote to them."),
 	COUNT(audit_failed, "audits FAILED", "Hits that differed from the storage."),
 	COUNT(storage_reads, "storage reads", "Read requests issued to the storage."),
 	COUNT(storage_writes, "storage writes", "Write requests issued to the storage."),

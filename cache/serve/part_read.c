@@ -132,13 +132,16 @@ void part__read(struct part *p)
 		part__done(p);
 }
 
-/* Both were private all the time: what differs was wrong. */
-static void audit(struct part *p, unsigned i, const char *bytes)
+/* Both were private all the time, and nobody wrote to the page (overlapped): what differs was
+ * wrong. */
+static void audit(struct part *p, unsigned i, const char *bytes, bool overlapped)
 {
 	struct page_op *op = &p->op[i];
 
 	COUNT(p->at, audited);
-	if (!p->err && memcmp(op->slot, bytes, PAGE_BYTES)) {
+	if (overlapped) {
+		COUNT(p->at, audit_overlapped);
+	} else if (!p->err && memcmp(op->slot, bytes, PAGE_BYTES)) {
 		COUNT(p->at, audit_failed);
 		disk__clear(p->at->disk);
 		disk__log(p->at->disk,
@@ -154,24 +157,25 @@ static void fill(struct part *p, unsigned i)
 	struct page_op *op = &p->op[i];
 	char *at = p->bounce + (i - p->bounce_first) * PAGE_BYTES;
 	const struct page_digest *digest = NULL;
+	bool known = false;
 	__u64 offset;
 	__u32 bytes;
 
-	if (op->slot)
-		audit(p, i, at);
 	part__span(p, i, &offset, &bytes);
 	if (!p->err && op->at)
 		memcpy(op->at, at, PAGE_BYTES);
 	else if (!p->err)
 		part__copy(p, offset, at + offset % PAGE_BYTES, bytes, true);
-	if (!op->token)
-		return;
-	if (!p->err) {
+	if (op->token && !p->err) {
 		op->digest = page_digest__of(&p->at->disk->secret, at);
 		digest = &op->digest;
 		remember(op, p->page + i);
 	}
-	exclusive_cache__read_end(p->shard->cache, p->page + i, op->token, op->frame, digest);
+	if (op->token)
+		known = exclusive_cache__read_end(p->shard->cache, p->page + i, op->token,
+						  op->frame, digest);
+	if (op->slot)
+		audit(p, i, at, !known);
 }
 
 void part__read_done(struct part *p)

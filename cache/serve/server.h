@@ -94,7 +94,8 @@ struct served_counts {
 	__u64 gone;   /* evicted pages whose frame was overwritten before anyone could copy */
 	__u64 invalidated;	     /* cached pages dropped for writes, discards, others' writes */
 	__u64 evicted;		     /* cached pages dropped for want of room */
-	__u64 audited, audit_failed; /* hits compared with storage */
+	/* Hits compared with storage; in vain, as a write came meanwhile; and that differed. */
+	__u64 audited, audit_overlapped, audit_failed;
 	__u64 storage_reads, storage_writes; /* requests issued */
 	__u64 storage_read_bytes, storage_written_bytes;
 	__u64 events, dropped_events; /* page events sent; for which there was no room */

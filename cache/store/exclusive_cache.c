@@ -375,16 +375,17 @@ cache_token exclusive_cache__read_begin(struct exclusive_cache *c, __u64 page)
 	return in_flight__read(&c->in_flight, page, ghost);
 }
 
-void exclusive_cache__read_end(struct exclusive_cache *c, __u64 page, cache_token t, __u64 frame,
+bool exclusive_cache__read_end(struct exclusive_cache *c, __u64 page, cache_token t, __u64 frame,
 			       const struct page_digest *digest)
 {
 	bool back = false, known = in_flight__end_read(&c->in_flight, page, t, &back);
 
 	if (!known || !digest)
-		return;
+		return known;
 	/* It may have been evicted since, from where another request brought it. */
 	back |= ghosts__remove(&c->ghosts, page);
 	remember(c, page, frame, digest, back);
+	return true;
 }
 
 cache_token exclusive_cache__write_begin(struct exclusive_cache *c, __u64 page)

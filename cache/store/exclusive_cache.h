@@ -111,8 +111,9 @@ typedef __u64 cache_token;
 /* A read of the page from storage begins. */
 cache_token exclusive_cache__read_begin(struct exclusive_cache *c, __u64 page);
 /* It ended, and the page's bytes with that digest are now in the frame (remember), or are not to
- * be remembered (digest NULL: failed, not a whole frame). */
-void exclusive_cache__read_end(struct exclusive_cache *c, __u64 page, cache_token t, __u64 frame,
+ * be remembered (digest NULL: failed, not a whole frame). Whether nothing changed the page since
+ * it began: then what was read is what the page held all the time. */
+bool exclusive_cache__read_end(struct exclusive_cache *c, __u64 page, cache_token t, __u64 frame,
 			       const struct page_digest *digest);
 /* Some or all of the page is about to be written: it leaves the cache, is not resident any more,
  * and will not be captured until the write ended. Before the write is issued. */

@@ -345,7 +345,8 @@ static void end_read(struct store_model *m, struct model_request *r, bool good)
 	bool was_back = p->back && p->resident;
 
 	m->frame[r->frame] = (struct model_frame){r->content, r->page + 1};
-	exclusive_cache__read_end(m->cache, r->page, r->token, r->frame, good ? &digest : NULL);
+	MUST(exclusive_cache__read_end(m->cache, r->page, r->token, r->frame,
+				       good ? &digest : NULL) == r->known);
 	if (r->known && good) {
 		was_back |= p->cached | p->request_back;
 		was_back |= no_ghost(m, r->page);
