@@ -92,8 +92,8 @@ struct served_counts {
 	__u64 zeroed; /* of those whose contents changed: all zeroes now. A guest that zeroes pages
 			 as it allocates them (Linux's init_on_alloc=1) leaves nothing to capture */
 	__u64 gone;   /* evicted pages whose frame was overwritten before anyone could copy */
-	__u64 invalidated;	     /* cached pages dropped for writes, discards, others' writes */
-	__u64 evicted;		     /* cached pages dropped for want of room */
+	__u64 invalidated; /* cached pages dropped for writes, discards, others' writes */
+	__u64 evicted;	   /* cached pages dropped for want of room */
 	/* Hits compared with storage; in vain, as a write came meanwhile; and that differed. */
 	__u64 audited, audit_overlapped, audit_failed;
 	__u64 storage_reads, storage_writes; /* requests issued */
