@@ -14,8 +14,8 @@
 # The environment may set TOTAL and CACHE (MiB), WORKLOADS and WAYS.
 # shellcheck source=bench/lib.sh
 . "$(dirname "$0")/lib.sh"
-# shellcheck source=tests/guest/lib.sh
-. "$(dirname "$0")/../tests/guest/lib.sh"
+# shellcheck source=tests/guest/serve_lib.sh
+. "$(dirname "$0")/../tests/guest/serve_lib.sh"
 # shellcheck source=bench/servers.sh
 . "$(dirname "$0")/servers.sh"
 
@@ -24,14 +24,14 @@ CACHE=${CACHE:-128}
 WORKLOADS=${WORKLOADS:-loop zipf mixed}
 WAYS=${WAYS:-none inclusive lru s3fifo}
 DISK_MIB=1024
-GUEST_DEADLINE=300
+export GUEST_DEADLINE=300
 disk=
 # ---------------------------------------------------------------- workloads: bench/trace's
 
 # make_trace WORKLOAD: to $WORK/trace. The guest writes one page in $WRITES.
 make_trace()
 {
-		WRITES=0
+	WRITES=0
 	case $1 in
 	loop) "$BUILD/bench/trace" loop $((280 * 256)) $((280 * 256 * 4)) 1 ;;
 	zipf) "$BUILD/bench/trace" zipf $((DISK_MIB * 256)) 600000 1 ;;
@@ -209,8 +209,7 @@ between_markers()
 need qemu-system-x86_64 qemu-storage-daemon busybox cpio losetup
 need_built hvtrace bench/trace tests/guest/replay
 find_kernel
-initramfs "$WORK/initramfs" "virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev \
-	virtio_pci virtio_blk" "" "$BUILD/tests/guest/replay"
+initramfs "$WORK/initramfs" "$VIRTIO" "" "$BUILD/tests/guest/replay"
 set -o pipefail
 table | tee "$WORK/table" || exit
 [ $# -eq 0 ] || between_markers "$1" <"$WORK/table"
