@@ -116,6 +116,7 @@ static void on_tick(struct loop_timer *t)
 	struct serve *s = (struct serve *)((char *)t - offsetof(struct serve, tick));
 
 	serve__account(s);
+	serve__tell_findings(s);
 	serve__watch_vmms(s);
 }
 

@@ -75,6 +75,8 @@ void serve__watch_vmms(struct serve *s);
 /* All is set up. */
 void serve__tell_set_up(const struct serve *s);
 void serve__tell_disk(const struct serve *s, const struct served *d);
+/* What was found out of disks since; each once. */
+void serve__tell_findings(struct serve *s);
 /* The interval ends. false: stdout is gone. */
 bool serve__end_interval(struct serve *s);
 /* All is over: an exit status. */

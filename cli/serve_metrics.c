@@ -156,16 +156,6 @@ static void put_captures(FILE *out, const struct serve *s)
 
 /* --- latency --- */
 
-/* Of a histogram; the middle of each bucket stands for what is in it. */
-static double sum_seconds(const struct served_latency *l)
-{
-	double sum = 0;
-
-	for (__u32 b = 0; b < PE_LATENCY_BUCKETS; b++)
-		sum += l->bucket[b] * (pe_latency_low(b) + pe_latency_low(b + 1)) / 2e9;
-	return sum;
-}
-
 static void put_histogram(FILE *out, const char *name, const struct served *d, const char *from,
 			  const struct served_latency *l)
 {
@@ -187,7 +177,7 @@ static void put_histogram(FILE *out, const char *name, const struct served *d, c
 	begin(out, full[0], d);
 	fprintf(out, ",from=\"%s\",le=\"+Inf\"} %llu\n", from, below);
 	begin(out, full[1], d);
-	fprintf(out, ",from=\"%s\"} %.9g\n", from, sum_seconds(l));
+	fprintf(out, ",from=\"%s\"} %.9g\n", from, l->sum_ns / 1e9);
 	begin(out, full[2], d);
 	fprintf(out, ",from=\"%s\"} %llu\n", from, below);
 }
@@ -198,8 +188,7 @@ static void put_latency(FILE *out, const struct serve *s)
 	const struct served *d;
 
 	head(out, name, "histogram",
-	     "Latency of reads, from the cache or (not all of it) from storage; sum as estimated "
-	     "from finer buckets.");
+	     "Latency of reads, from the cache or (all or a part) from storage.");
 	FOR_EACH_DISK(s, d)
 	{
 		put_histogram(out, name, d, "cache", &d->now.hit);

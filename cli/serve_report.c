@@ -44,6 +44,14 @@ static void print_captures(const struct served_counts *c)
 	text_list__end(&l);
 }
 
+static void print_finding(const struct served *d)
+{
+	char text[SERVED_FINDING];
+
+	if (served__finding(d, text))
+		printf("  finding: %s\n", text);
+}
+
 static void print_saved(const struct served_counts *c)
 {
 	double all = c->hits + c->misses;
@@ -55,19 +63,11 @@ static void print_saved(const struct served_counts *c)
 		       100 * c->hits / all, size__format(served__saved(c) / PAGE_BYTES, size));
 }
 
-static bool is_empty(const struct served_latency *l)
-{
-	for (size_t b = 0; b < PE_LATENCY_BUCKETS; b++)
-		if (l->bucket[b])
-			return false;
-	return true;
-}
-
 static void print_latency(const char *title, const struct served_latency *l)
 {
-	if (is_empty(l))
+	if (!served_latency__count(l))
 		return;
-	printf("\n%s:\n", title);
+	printf("\n%s, %.1f us on average:\n", title, served_latency__mean(l) / 1e3);
 	chart__latency(stdout, l->bucket);
 }
 
@@ -89,6 +89,7 @@ static int print_disk(const struct served *d)
 
 	print_counts(&d->now.counts);
 	print_captures(&d->now.counts);
+	print_finding(d);
 	print_saved(&d->now.counts);
 	print_latency("Latency of reads that all came from the cache", &d->now.hit);
 	print_latency("Latency of other reads", &d->now.miss);
@@ -97,11 +98,11 @@ static int print_disk(const struct served *d)
 
 /* --- JSON --- */
 
-static void json_latency(const char *key, const struct served_latency *l)
+static void json_latency(const char *kind, const struct served_latency *l)
 {
 	const char *comma = "";
 
-	printf(",\"%s\":[", key);
+	printf(",\"%s_mean_ns\":%.0f,\"%s_latency_ns\":[", kind, served_latency__mean(l), kind);
 	for (__u32 b = 0; b < PE_LATENCY_BUCKETS; b++) {
 		if (!l->bucket[b])
 			continue;
@@ -109,6 +110,17 @@ static void json_latency(const char *key, const struct served_latency *l)
 		       l->bucket[b]);
 		comma = ",";
 	}
+	putchar(']');
+}
+
+/* A list of sentences. */
+static void json_findings(const struct served *d)
+{
+	char text[SERVED_FINDING];
+
+	fputs(",\"findings\":[", stdout);
+	if (served__finding(d, text))
+		export__json_string(stdout, text);
 	putchar(']');
 }
 
@@ -125,8 +137,9 @@ static void json_served(const struct served *d)
 		printf("%s\"%s\":%llu", i ? "," : "", served_reasons[i],
 		       served__not_captured(c, i));
 	printf("},\"saved_bytes\":%llu", served__saved(c));
-	json_latency("hit_latency_ns", &d->now.hit);
-	json_latency("miss_latency_ns", &d->now.miss);
+	json_latency("hit", &d->now.hit);
+	json_latency("miss", &d->now.miss);
+	json_findings(d);
 	puts("}");
 }
 

@@ -64,6 +64,20 @@ void serve__tell_set_up(const struct serve *s)
 		serve__note(s, "runs as user '%s'", s->opts.user);
 }
 
+void serve__tell_findings(struct serve *s)
+{
+	char text[SERVED_FINDING];
+
+	for (size_t i = 0; i < s->disks.nr; i++) {
+		struct served *d = s->disks.disks[i];
+
+		if (d->ended || d->told || !served__finding(d, text))
+			continue;
+		d->told = true;
+		serve__note(s, "%s: %s", d->name, text);
+	}
+}
+
 /* --- tables --- */
 
 /* Of all disks together. */
@@ -140,7 +154,8 @@ static void put_row(const struct serve *s, const struct served *d, double second
 	puts("}");
 }
 
-static void put_rows(struct serve *s, double seconds)
+/* How many lines are left. */
+static size_t put_rows(struct serve *s, double seconds)
 {
 	size_t room = rows_that_fit(s), left_out = 0;
 
@@ -157,16 +172,36 @@ static void put_rows(struct serve *s, double seconds)
 	}
 	if (left_out)
 		printf("... and %zu more; 'hvtrace ctl stats' has all\n", left_out);
+	return room;
+}
+
+/* A table that is drawn over and over wipes out what was said before: it is said again below. */
+static void put_findings(const struct serve *s, size_t room)
+{
+	char text[SERVED_FINDING];
+
+	for (size_t i = 0; i < s->disks.nr && room; i++) {
+		const struct served *d = s->disks.disks[i];
+
+		if (d->ended || !served__finding(d, text))
+			continue;
+		printf("%s: %s\n", d->name, text);
+		room--;
+	}
 }
 
 static void put_table(struct serve *s, double seconds)
 {
+	size_t room;
+
 	if (s->redraw)
 		fputs("\033[H\033[J", stdout);
 	if (s->redraw || s->tables % HEAD_EVERY == 0)
 		serve_table__head(stdout);
-	put_rows(s, seconds);
+	room = put_rows(s, seconds);
 	print_status(s);
+	if (s->redraw)
+		put_findings(s, room);
 }
 
 bool serve__end_interval(struct serve *s)

@@ -125,6 +125,14 @@ static json_t *latency_json(const struct served_latency *l)
 	return whole(a, failed);
 }
 
+/* A list of sentences. */
+static json_t *findings_json(const struct served *d)
+{
+	char text[SERVED_FINDING];
+
+	return served__finding(d, text) ? json_pack("[s]", text) : json_array();
+}
+
 static json_t *disk_json(const struct served *d, bool all)
 {
 	json_t *o = json_object();
@@ -133,8 +141,11 @@ static json_t *disk_json(const struct served *d, bool all)
 	if (all && !failed) {
 		failed |= put_counts(o, &d->now.counts);
 		failed |= put_pages(o, &d->now.cache);
+		failed |= put_number(o, "hit_mean_ns", served_latency__mean(&d->now.hit));
+		failed |= put_number(o, "miss_mean_ns", served_latency__mean(&d->now.miss));
 		failed |= put(o, "hit_latency_ns", latency_json(&d->now.hit));
 		failed |= put(o, "miss_latency_ns", latency_json(&d->now.miss));
+		failed |= put(o, "findings", findings_json(d));
 	}
 	return whole(o, failed);
 }

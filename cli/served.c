@@ -59,7 +59,7 @@ int served_list__account(struct served_list *l, const struct server *s)
 
 		if (!d)
 			return -ENOMEM;
-		d->now = now;
+		served__update(d, &now);
 	}
 	return 0;
 }
@@ -72,6 +72,69 @@ int served__end(struct served *d, const struct engine *e)
 	d->now.path = d->now.socket = d->now.engine = "";
 	d->report = vm_report__new(e, d->now.id, d->name, NULL, NULL, 0);
 	return d->report ? 0 : -ENOMEM;
+}
+
+/* --- findings --- */
+
+/* So many frames say how the guest treats them: what they held before is 16 MiB. */
+#define ENOUGH_FRAMES 4096
+/* Percent that are worth a word. */
+#define MANY_ZEROED 50
+
+/* Those whose bytes were compared with what they should hold. */
+static __u64 looked_at(const struct served_counts *c)
+{
+	return c->capture[CAPTURED] + c->capture[CAPTURE_CHANGED];
+}
+
+/* Some frames at a time: a guest that was booted in another way is to be seen as it is now. */
+static void judge_frames(struct served *d)
+{
+	const struct served_counts *c = &d->now.counts;
+	__u64 frames = looked_at(c) - looked_at(&d->judged);
+	__u64 zeroed = c->zeroed - d->judged.zeroed;
+
+	if (frames < ENOUGH_FRAMES)
+		return;
+	/* The counters are read one after the other while they grow. */
+	d->zeroed_percent = zeroed < frames ? 100 * zeroed / frames : 100;
+	d->judged = *c;
+}
+
+void served__update(struct served *d, const struct server_disk *now)
+{
+	d->now = *now;
+	judge_frames(d);
+}
+
+bool served__finding(const struct served *d, char text[SERVED_FINDING])
+{
+	text[0] = 0;
+	if (d->zeroed_percent < MANY_ZEROED)
+		return false;
+	snprintf(text, SERVED_FINDING,
+		 "%u %% of the frames its guest reads into were zeroed before: boot the guest with "
+		 "init_on_alloc=0",
+		 d->zeroed_percent);
+	return true;
+}
+
+/* --- latencies --- */
+
+__u64 served_latency__count(const struct served_latency *l)
+{
+	__u64 n = 0;
+
+	for (size_t b = 0; b < PE_LATENCY_BUCKETS; b++)
+		n += l->bucket[b];
+	return n;
+}
+
+double served_latency__mean(const struct served_latency *l)
+{
+	__u64 n = served_latency__count(l);
+
+	return n ? (double)l->sum_ns / n : 0;
 }
 
 /* --- counts --- */
@@ -93,6 +156,8 @@ const struct served_count served_counts_table[] = {
 	COUNT(hits, "pages hit", "Pages read that came from the cache."),
 	COUNT(misses, "pages missed", "Pages read that came from the storage."),
 	COUNT(bypassed, "reads of less than a page", "Reads of a part of a page or frame."),
+	COUNT(zeroed, "evicted pages found zeroed",
+	      "Evicted pages whose frame was all zeroes when it was looked at."),
 	COUNT(invalidated, "cached pages invalidated",
 	      "Cached pages dropped for writes, discards and writes by others."),
 	COUNT(evicted, "cached pages evicted", "Cached pages dropped for want of room."),

@@ -15,6 +15,10 @@ struct served {
 	struct server_disk now, before;
 	char blind[256];	  /* which writes by others are not seen; "": all are */
 	struct vm_report *report; /* once it ended */
+	/* Of the last frames that were looked at for captures; as of then; the finding was told. */
+	unsigned zeroed_percent;
+	struct served_counts judged;
+	bool told;
 };
 
 struct served_list {
@@ -29,8 +33,19 @@ int served_list__account(struct served_list *l, const struct server *s);
 struct served *served_list__find(const struct served_list *l, const char *name);
 struct served *served_list__find_id(const struct served_list *l, __u16 id);
 
+/* Its figures by now. */
+void served__update(struct served *d, const struct server_disk *now);
+/* What its administrator should know, a sentence; false: nothing. */
+#define SERVED_FINDING 160
+bool served__finding(const struct served *d, char text[SERVED_FINDING]);
+
 /* Keep what the engine knows of it, under its name. It ended. -ENOMEM. */
 int served__end(struct served *d, const struct engine *e);
+
+/* --- latencies --- */
+
+__u64 served_latency__count(const struct served_latency *l);
+double served_latency__mean(const struct served_latency *l); /* ns; 0: nothing was counted */
 
 /* --- counts: one table drives text, JSON, CSV and metrics --- */
 

@@ -70,6 +70,7 @@ void data_loop__latency(struct data_loop *l, struct served_latency *h, __u64 ns)
 	__u64 *b = &h->bucket[latency_bucket(ns)];
 
 	__atomic_store_n(b, *b + 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&h->sum_ns, h->sum_ns + ns, __ATOMIC_RELAXED);
 }
 
 static void publish(struct data_loop *l)

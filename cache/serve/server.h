@@ -75,9 +75,10 @@ int server__invalidate(struct server *s, __u16 id, __u64 page, __u64 count);
 /* The VMM gave up what backs these of its addresses (hva, bytes): frames hold nothing any more. */
 int server__unmapped(struct server *s, pid_t vmm, __u64 hva, __u64 bytes);
 
-/* Latency histogram: buckets as those of vm_counters (page_event.h). */
+/* Latency histogram: buckets as those of vm_counters (page_event.h), and what all took together. */
 struct served_latency {
 	__u64 bucket[PE_LATENCY_BUCKETS];
+	__u64 sum_ns;
 };
 
 /* All since the disk was added. A request's pages are those whole pages it covers. */

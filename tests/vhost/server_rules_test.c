@@ -151,6 +151,34 @@ static void test_zeroed_frame(void **state)
 	expect(zeroed, 1);
 }
 
+/* What its requests took lies between the bounds of its buckets; how many those are. */
+static __u64 check_latency(const struct served_latency *l)
+{
+	__u64 n = 0, low = 0, high = 0;
+
+	for (__u32 b = 0; b < PE_LATENCY_BUCKETS; b++) {
+		n += l->bucket[b];
+		low += l->bucket[b] * (b ? pe_latency_low(b) : 0);
+		high += l->bucket[b] * pe_latency_low(b + 1);
+	}
+	assert_true(l->sum_ns >= low);
+	assert_true(l->sum_ns <= high);
+	assert_int_equal(!l->sum_ns, !n);
+	return n;
+}
+
+static void test_latency(void **state)
+{
+	struct server_disk d = rig__disk(&rig);
+
+	assert_int_equal(check_latency(&d.hit) + check_latency(&d.miss), 0);
+	evict(10, 11);
+	read_page(10, 1, 1);
+	d = rig__disk(&rig);
+	assert_int_equal(check_latency(&d.hit), 1);
+	assert_int_equal(check_latency(&d.miss), 2);
+}
+
 static void test_written_frame(void **state)
 {
 	write_page(10, 0, 2);
@@ -371,25 +399,16 @@ static void test_events(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		rule(test_capture_and_hit),
-		rule(test_swap),
-		rule(test_same_page_again),
-		rule(test_changed_frame),
-		rule(test_zeroed_frame),
-		rule(test_written_frame),
-		rule(test_write_takes_out),
-		rule(test_part_takes_out),
-		rule(test_discard_takes_out),
-		rule(test_zeroes_take_out),
-		rule(test_part_of_a_page),
-		rule(test_odd_address),
-		rule(test_many_pages),
-		rule(test_mixed),
-		rule(test_new_memory),
-		rule(test_reconnect),
-		rule(test_drain),
-		rule(test_invalidate),
-		rule(test_resize_to_nothing),
+		rule(test_capture_and_hit), rule(test_swap),
+		rule(test_same_page_again), rule(test_changed_frame),
+		rule(test_zeroed_frame),    rule(test_latency),
+		rule(test_written_frame),   rule(test_write_takes_out),
+		rule(test_part_takes_out),  rule(test_discard_takes_out),
+		rule(test_zeroes_take_out), rule(test_part_of_a_page),
+		rule(test_odd_address),	    rule(test_many_pages),
+		rule(test_mixed),	    rule(test_new_memory),
+		rule(test_reconnect),	    rule(test_drain),
+		rule(test_invalidate),	    rule(test_resize_to_nothing),
 		rule(test_events),
 	};
 
