@@ -57,7 +57,7 @@ unreachable 'too long' "$hvtrace" ctl -s "$(printf %0200d 0)" stats
 
 # --- a server
 mkdir server
-timeout -k 5 100 "$hvtrace" serve --cache 4MiB --disk web,path=a.img,socket=w.sock --control c.sock \
+timeout --foreground -k 5 100 "$hvtrace" serve --cache 4MiB --disk web,path=a.img,socket=w.sock --control c.sock \
 	>server/out 2>server/err </dev/null &
 server=$!
 defer "kill $server 2>/dev/null"

@@ -14,7 +14,7 @@ sum=$(sha256sum a.img)
 serve()
 {
 	rm -f server.out
-	timeout -k 5 60 "$hvtrace" serve --cache 4MiB "$@" >server.out 2>server.err </dev/null &
+	timeout --foreground -k 5 60 "$hvtrace" serve --cache 4MiB "$@" >server.out 2>server.err </dev/null &
 	guard=$!
 	# The first table comes when all is set up.
 	wait_until 20 grep -qs connected server.out || fail "no server: $(cat server.err)"
