@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "unix_socket.h"
+#include "../cache/unix_socket.h"
 
 struct client;
 
@@ -38,10 +38,9 @@ struct client {
 
 struct control {
 	struct control_opts opts;
-	struct loop_fd listener;
-	int spare; /* an fd to refuse a client with when there are no others */
-	dev_t dev;
-	ino_t ino;
+	struct listener listener;
+	struct loop_fd accept; /* the listener's */
+	int spare;	       /* an fd to refuse a client with when there are no others */
 	struct client *clients;
 	unsigned nr_clients;
 };
@@ -335,7 +334,7 @@ static bool is_allowed(int fd)
 
 static void on_connection(struct loop_fd *f, __u32 events)
 {
-	struct control *t = (struct control *)((char *)f - offsetof(struct control, listener));
+	struct control *t = (struct control *)((char *)f - offsetof(struct control, accept));
 	int fd = accept4(f->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
@@ -359,12 +358,12 @@ static void on_connection(struct loop_fd *f, __u32 events)
 
 static int listen_at(struct control *t, char *why, size_t size)
 {
-	int fd = unix_socket__listen(t->opts.path, &t->dev, &t->ino, why, size), err;
+	int err = listener__open(&t->listener, t->opts.path, why, size);
 
-	if (fd < 0)
-		return fd;
-	t->listener = (struct loop_fd){fd, on_connection};
-	err = loop__watch(t->opts.loop, &t->listener, EPOLLIN);
+	if (err)
+		return err;
+	t->accept = (struct loop_fd){t->listener.fd, on_connection};
+	err = loop__watch(t->opts.loop, &t->accept, EPOLLIN);
 	if (err)
 		snprintf(why, size, "cannot watch '%s': %s", t->opts.path, strerror(-err));
 	return err;
@@ -399,9 +398,8 @@ void control__free(struct control *t)
 	while (t->clients)
 		drop(t->clients);
 	if (t->listener.fd >= 0) {
-		loop__unwatch(t->opts.loop, &t->listener);
-		close(t->listener.fd);
-		unix_socket__unlink(t->opts.path, t->dev, t->ino);
+		loop__unwatch(t->opts.loop, &t->accept);
+		listener__close(&t->listener);
 	}
 	if (t->spare >= 0)
 		close(t->spare);

@@ -36,8 +36,7 @@ struct control_opts {
 	void *ctx;
 };
 
-/* A socket that nobody listens on any more is replaced. -EADDRINUSE: somebody does; -errno; with a
- * sentence in why. */
+/* Errors are those of listener__open(), too; with a sentence in why. */
 int control__new(struct control **out, const struct control_opts *o, char *why, size_t size);
 /* Unlinks the socket. What is not answered may still be: nobody hears it. NULL is fine. */
 void control__free(struct control *c);

@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 #include "../analysis/export.h"
+#include "../cache/unix_socket.h"
 #include "cli.h"
 #include "control.h"
 #include "disk_spec.h"
-#include "unix_socket.h"
 
 static const char help[] =
 	"Usage: hvtrace ctl --socket SOCK COMMAND [ARGUMENT]\n"

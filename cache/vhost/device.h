@@ -3,8 +3,8 @@
 #ifndef HVTRACE_VHOST_DEVICE_H
 #define HVTRACE_VHOST_DEVICE_H
 
+#include "../unix_socket.h"
 #include "inflight.h"
-#include "listener.h"
 #include "message.h"
 #include "vhost_dev.h"
 #include "vring_setup.h"

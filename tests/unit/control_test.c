@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "../../cli/control.h"
-#include "../../cli/unix_socket.h"
+#include "../../cache/unix_socket.h"
 
 #define CLIENTS 3
 #define BIG (4 << 20)
@@ -311,8 +311,8 @@ static void socket_file(void **state)
 	char dir[] = "/tmp/control-test-XXXXXX", path[64], why[256] = "";
 	struct control_opts opts = {.sz = sizeof(opts), .path = path};
 	struct control *first, *second;
+	struct listener left;
 	struct stat st;
-	int fd;
 
 	assert_non_null(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/s", dir);
@@ -325,13 +325,12 @@ static void socket_file(void **state)
 	control__free(first);
 	assert_int_equal(access(path, F_OK), -1);
 	/* One that a server left behind is replaced, anything else is not. */
-	fd = unix_socket__listen(path, &st.st_dev, &st.st_ino, why, sizeof(why));
-	assert_true(fd >= 0);
-	close(fd);
+	assert_int_equal(listener__open(&left, path, why, sizeof(why)), 0);
+	close(left.fd);
 	assert_int_equal(control__new(&first, &opts, why, sizeof(why)), 0);
 	control__free(first);
 	close(open(path, O_CREAT | O_WRONLY, 0600));
-	assert_int_equal(control__new(&first, &opts, why, sizeof(why)), -EADDRINUSE);
+	assert_int_equal(control__new(&first, &opts, why, sizeof(why)), -EEXIST);
 	assert_non_null(strstr(why, "no socket"));
 	unlink(path);
 	rmdir(dir);

@@ -17,7 +17,6 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "../../cache/vhost/listener.h"
 #include "../../cache/vhost/message.h"
 #include "random.h"
 
@@ -244,59 +243,14 @@ static void test_deaf(void **state)
 	assert_int_equal(vhost_msg__reply(&p->msg, bytes, 8, p->here, -1), -EPIPE);
 }
 
-/* --- where to connect to --- */
-
-static void fill(char *path, size_t size, const char *dir, const char *name)
-{
-	snprintf(path, size, "%s/%s", dir, name);
-}
-
-static void test_listener(void **state)
-{
-	char dir[] = "/tmp/listener.XXXXXX", path[64], why[300], line[200];
-	struct listener l, other;
-	struct stat s;
-
-	assert_non_null(mkdtemp(dir));
-	fill(path, sizeof(path), dir, "socket");
-	assert_int_equal(listener__open(&l, path, why, sizeof(why)), 0);
-	assert_int_equal(stat(path, &s), 0);
-	assert_int_equal(s.st_mode & 0777, 0600);
-	/* Somebody listens there. */
-	assert_int_equal(listener__open(&other, path, why, sizeof(why)), -EADDRINUSE);
-	assert_non_null(strstr(why, path));
-	listener__close(&other);
-	/* Nobody does any more. */
-	close(l.fd);
-	assert_int_equal(listener__open(&other, path, why, sizeof(why)), 0);
-	/* What is another's by now stays. */
-	l.fd = dup(other.fd);
-	l.ino++;
-	listener__close(&l);
-	assert_int_equal(stat(path, &s), 0);
-	listener__close(&other);
-	assert_int_equal(stat(path, &s), -1);
-	/* A file, and paths that can't be. */
-	close(creat(path, 0600));
-	assert_int_equal(listener__open(&l, path, why, sizeof(why)), -EEXIST);
-	unlink(path);
-	rmdir(dir);
-	assert_int_equal(listener__open(&l, path, why, sizeof(why)), -ENOENT);
-	assert_int_equal(listener__open(&l, "", why, sizeof(why)), -EINVAL);
-	memset(line, 'a', sizeof(line));
-	line[sizeof(line) - 1] = '\0';
-	assert_int_equal(listener__open(&l, line, why, sizeof(why)), -ENAMETOOLONG);
-}
-
 #define test(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		test(test_whole),	test(test_in_pieces),
-		test(test_bad_headers), test(test_too_many_fds),
-		test(test_end),		test(test_reply),
-		test(test_deaf),	cmocka_unit_test(test_listener),
+		test(test_whole),	 test(test_in_pieces), test(test_bad_headers),
+		test(test_too_many_fds), test(test_end),       test(test_reply),
+		test(test_deaf),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
