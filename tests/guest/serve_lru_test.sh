@@ -22,6 +22,9 @@ initramfs "$WORK/initramfs" "$VIRTIO" "" "$BUILD/tests/guest/pages" \
 	"$BUILD/tests/guest/workload"
 pages=$BUILD/tests/guest/pages
 failures=
+# A cache that grows gets its memory by the server's own thread: on a busy machine the guest must not
+# outrun it, or pages leave a cache that is only to become larger.
+QEMU_PREFIX="nice -n 15"
 
 # disk_of PAGES: a device, whose own count of what is read is believed.
 disk_of()
@@ -70,8 +73,15 @@ work()
 # compare WHAT WITH WITHOUT PERMILLE: no further apart than that.
 compare()
 {
+	no_extra "$@"
+	[ $((($3 - $2) * 1000)) -le $(($3 * $4)) ] || die "$1: $2 is less than can be"
+}
+
+# no_extra WHAT WITH WITHOUT PERMILLE: not more than that above.
+no_extra()
+{
 	echo "$1: $2 pages read from storage; without a cache, with as much memory: $3"
-	[ $((($2 > $3 ? $2 - $3 : $3 - $2) * 1000)) -le $(($3 * $4)) ] || die "$1: not the same"
+	[ $((($2 - $3) * 1000)) -le $(($3 * $4)) ] || die "$1: that is extra I/O"
 }
 
 # no_more WHAT WITH ALONE
@@ -148,12 +158,20 @@ page_cache()
 	done
 }
 
-# capacity VARIABLE GUEST_MIB: pages of the disk that the guest holds when it can't hold more.
+# capacity VARIABLE GUEST_MIB: pages of the disk that the guest holds at most: what it holds varies,
+# as it makes room in advance.
 capacity()
 {
+	local i held most=0
+
 	boot "$2" 0
-	guest "dd if=/dev/vda of=/dev/null bs=1M 2>/dev/null; pages resident /dev/vda" >"$WORK/held"
-	printf -v "$1" %d "$(awk '{ n += $2 } END { print n }' "$WORK/held")"
+	for i in 1 2 3 4; do
+		guest "dd if=/dev/vda of=/dev/null bs=1M skip=$((i * 8)) 2>/dev/null;" \
+			"pages resident /dev/vda" >"$WORK/held"
+		held=$(awk '{ n += $2 } END { print n }' "$WORK/held")
+		most=$((held > most ? held : most))
+	done
+	printf -v "$1" %d $most
 	halt
 }
 
@@ -177,7 +195,7 @@ case_linux()
 	halt
 	while read -r pattern with without alone; do
 		case $pattern in
-		loop | uniform) compare "page cache, $pattern" "$with" "$without" 20 ;;
+		loop | uniform) no_extra "page cache, $pattern" "$with" "$without" 20 ;;
 		*) echo "page cache, $pattern: $with pages, $without with as much memory" ;;
 		esac
 		no_more "$pattern" "$with" "$alone"
