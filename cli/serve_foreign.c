@@ -27,9 +27,7 @@ static void on_lost(void *ctx, __u64 n)
 	struct serve *s = ctx;
 
 	cli__note("%llu writes by others or unmapped frames were missed: the cache starts anew", n);
-	for (size_t i = 0; i < s->disks.nr; i++)
-		if (!s->disks.disks[i]->ended)
-			server__invalidate(s->server, s->disks.disks[i]->now.id, 0, ~0ULL);
+	server__drain(s->server, NULL);
 }
 
 static const struct foreign_ops foreign_ops = {

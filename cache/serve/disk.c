@@ -2,6 +2,7 @@
 /* A served disk from its beginning to its end, and what the world is told of it. */
 #include <errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,16 +26,22 @@ void disk__log(struct disk *d, const char *fmt, ...)
 
 /* --- orders to shards --- */
 
-static void clear(struct shard *s, __u64 a, __u64 b)
+static void clear(struct loop_msg *m)
 {
+	struct shard *s = (struct shard *)((char *)m - offsetof(struct shard, clear_msg));
+
+	/* Who asks from now on means what comes in after this. */
+	atomic_store(&s->clearing, false);
 	COUNT_N(s->owner, invalidated, exclusive_cache__clear(s->cache));
 	shard__publish(s);
 }
 
+/* Needs no memory: it is the way out where there is none. */
 void disk__clear(struct disk *d)
 {
-	if (disk__each_shard(d, clear, 0, 0))
-		disk__log(d, "could not drop its cache: out of memory");
+	for (unsigned i = 0; i < d->nr_shards; i++)
+		if (!atomic_exchange(&d->shard[i].clearing, true))
+			shard__post(&d->shard[i], &d->shard[i].clear_msg);
 }
 
 static void forget_residents(struct shard *s, __u64 frames, __u64 b)
@@ -113,6 +120,8 @@ static int init_shards(struct disk *d)
 		s->disk = d;
 		s->index = i;
 		s->hungry_msg.fn = grow_hungry;
+		s->clear_msg.fn = clear;
+		s->held_last = &s->held;
 		init_memory(&s->memory);
 		o.memory = &s->memory;
 		s->cache = exclusive_cache__new(&o);

@@ -49,13 +49,16 @@ struct shard {
 	struct memory memory; /* its metadata */
 	bool hungry;	      /* asked for room; until the answer */
 	struct loop_msg hungry_msg;
+	_Atomic bool clearing; /* on its way to be cleared */
+	struct loop_msg clear_msg;
 	struct exclusive_cache_counts published; /* the owner's words, read by all */
 
 	/* The control loop's. */
-	__u64 chunks, target; /* has; is to have */
-	bool moving;	      /* a chunk is on its way from or to it */
-	bool wants;	      /* asked for room, and was not given any */
-	__u64 evicted;	      /* when last looked */
+	__u64 chunks, target;		    /* has; is to have */
+	bool moving;			    /* a chunk is on its way from or to it */
+	bool wants;			    /* asked for room, and was not given any */
+	__u64 evicted;			    /* when last looked */
+	struct loop_msg *held, **held_last; /* see shard__post() */
 };
 
 /* Work to be done with a shard, by its owner, then told back to another loop. */
@@ -68,6 +71,12 @@ struct shard_call {
 };
 
 void shard_call__post(struct shard_call *c);
+/* To its owner: from the control loop, or from a data loop with requests in flight. While shards
+ * are being dealt out the owner is about to change: what comes then is held back for the new one,
+ * or both would be at work on the shard. */
+void shard__post(struct shard *s, struct loop_msg *m);
+/* It has an owner that stays. */
+void shard__post_held(struct shard *s);
 /* Tell the world what the shard's cache holds. */
 void shard__publish(struct shard *s);
 /* Ask for another chunk, if there are few free slots. */
@@ -280,6 +289,7 @@ struct disk {
 	int step;
 	unsigned acks;
 	bool again, ending;
+	bool dealing;		    /* owners of shards are about to change */
 	struct served_counts gone;  /* unmapped frames, counted by the control loop */
 	void (*removed)(void *ctx); /* called when it is gone */
 	void *removed_ctx;

@@ -4,7 +4,8 @@
  * flight, and rings and shards are dealt out anew.
  *
  *	pause    take no more requests, finish those that are there
- *	barrier  what was posted to others before has arrived
+ *	barrier  what was posted to others before has arrived; what the control loop has for shards
+ *		 from then on waits until they are dealt out
  *	apply    serve the rings that are yours now
  *
  * Each is a message to every loop, and goes on when the last one has answered.
@@ -166,6 +167,9 @@ static void deal_out(struct disk *d)
 		d->loop[i]->next_rings = d->loop[i]->next_shards = 0;
 	for (unsigned i = 0; i < d->nr_shards; i++)
 		data_loop__own(d->loop[i % n], &d->shard[i]);
+	d->dealing = false;
+	for (unsigned i = 0; i < d->nr_shards; i++)
+		shard__post_held(&d->shard[i]);
 	for (unsigned i = 0; i < VHOST_MAX_QUEUES; i++) {
 		struct served_ring *r = &d->ring[i];
 		struct data_loop *l = d->loop[k % n];
@@ -205,6 +209,7 @@ static void next_step(struct disk *d, int step)
 		send_all(d, STEP_PAUSE, do_pause);
 		break;
 	case STEP_PAUSE:
+		d->dealing = true;
 		send_all(d, STEP_BARRIER, do_barrier_and_leave);
 		break;
 	case STEP_BARRIER:

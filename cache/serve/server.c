@@ -404,7 +404,13 @@ int server__invalidate(struct server *s, __u16 id, __u64 page, __u64 count)
 {
 	struct disk *d = find_id(s, id);
 
-	return d ? disk__each_shard(d, invalidate, page, count) : -ENOENT;
+	/* Its caches are about to go, and its loops with them. */
+	if (!d || d->ending)
+		return -ENOENT;
+	/* Without memory to say which pages: all of them. */
+	if (disk__each_shard(d, invalidate, page, count))
+		disk__clear(d);
+	return 0;
 }
 
 int server__unmapped(struct server *s, pid_t vmm, __u64 hva, __u64 bytes)

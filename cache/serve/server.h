@@ -68,9 +68,10 @@ int server__set_disk(struct server *s, const char *name, __u64 min, __u64 max, _
 
 /* The cache's capacity, bytes; what is above goes as fast as chunks can be emptied. */
 int server__resize(struct server *s, size_t bytes, char *why, size_t size);
-/* Empty the cache of one disk, or of all (name NULL). -ENOENT. */
+/* Empty the cache of one disk, or of all (name NULL), and forget what frames hold. -ENOENT. */
 int server__drain(struct server *s, const char *name);
-/* Pages of an image changed by others: count pages from page on. -ENOENT. */
+/* Pages of an image changed by others: count pages from page on. They are not cached any more, nor
+ * known to be in any frame. -ENOENT. */
 int server__invalidate(struct server *s, __u16 id, __u64 page, __u64 count);
 /* The VMM gave up what backs these of its addresses (hva, bytes): frames hold nothing any more. */
 int server__unmapped(struct server *s, pid_t vmm, __u64 hva, __u64 bytes);

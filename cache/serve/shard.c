@@ -13,6 +13,33 @@ static __u64 low(const struct shard *s)
 	return n * ARENA_SLOTS;
 }
 
+/* Data loops get here with requests in flight only, and nobody deals then: the word is the control
+ * loop's own. */
+void shard__post(struct shard *s, struct loop_msg *m)
+{
+	if (!s->disk->dealing) {
+		loop__post(s->owner->loop, m);
+		return;
+	}
+	m->next = NULL;
+	*s->held_last = m;
+	s->held_last = &m->next;
+}
+
+void shard__post_held(struct shard *s)
+{
+	struct loop_msg *m, *next;
+
+	for (m = s->held; m; m = next) {
+		next = m->next;
+		loop__post(s->owner->loop, m);
+	}
+	s->held = NULL;
+	s->held_last = &s->held;
+}
+
+/* --- with an answer --- */
+
 static void back(struct loop_msg *m)
 {
 	struct shard_call *c = (struct shard_call *)m;
@@ -32,7 +59,7 @@ static void run(struct loop_msg *m)
 void shard_call__post(struct shard_call *c)
 {
 	c->msg.fn = run;
-	loop__post(c->shard->owner->loop, &c->msg);
+	shard__post(c->shard, &c->msg);
 }
 
 /* --- without an answer --- */
@@ -67,7 +94,7 @@ int disk__each_shard(struct disk *d, void (*fn)(struct shard *s, __u64 a, __u64 
 		*order[i] = (struct order){{.fn = obey}, &d->shard[i], fn, a, b};
 	}
 	for (unsigned i = 0; i < d->nr_shards; i++)
-		loop__post(d->shard[i].owner->loop, &order[i]->msg);
+		shard__post(&d->shard[i], &order[i]->msg);
 	return 0;
 }
 

@@ -33,7 +33,7 @@ static void send(struct gone_order **order)
 	if (!*order)
 		return;
 	(*order)->msg.fn = forget;
-	loop__post((*order)->shard->owner->loop, &(*order)->msg);
+	shard__post((*order)->shard, &(*order)->msg);
 	*order = NULL;
 }
 

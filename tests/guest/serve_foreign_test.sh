@@ -63,6 +63,17 @@ write_some()
 	dd if=/dev/urandom of="$1" bs=4k seek=1000 count=64 conv=notrunc status=none "$2"
 }
 
+# More than what tells the server has room for while the server stands still: twice the whole device,
+# a sector at a time. Which of it was lost nobody knows.
+overrun()
+{
+	kill -STOP "${SERVE_PID[$SERVER]}"
+	for _ in 1 2; do
+		dd if=/dev/urandom of="$BLOCK" bs=512 count=$((PAGES * 8)) oflag=direct status=none
+	done
+	kill -CONT "${SERVE_PID[$SERVER]}"
+}
+
 serve_start 64MiB --disk "device,path=$BLOCK,socket=$WORK/device.sock" \
 	--disk "file,path=$FILE,socket=$WORK/file.sock"
 guest_memory 160
@@ -76,6 +87,16 @@ changed device /dev/vda "$BLOCK" "discard" blkdiscard -f -o 4194304 -l 1048576 "
 changed file /dev/vdb "$FILE" "direct write" write_some "$FILE" oflag=direct
 changed file /dev/vdb "$FILE" "buffered write" write_some "$FILE" conv=notrunc
 changed file /dev/vdb "$FILE" "hole" fallocate -p -o 4194304 -l 1048576 "$FILE"
+
+# Whatever is cached or known of frames goes then, of all disks.
+warm file /dev/vdb "$FILE"
+at_least file cached_pages 1
+at_least file resident_pages 1
+changed device /dev/vda "$BLOCK" "more writes than can be told" overrun
+grep -q "writes by others or unmapped frames were missed: the cache starts anew" "$WORK/server.err" ||
+	die "all of them were told"
+at_most file cached_pages 0
+at_most file resident_pages 0
 at_most device audit_failed 0
 at_most file audit_failed 0
 serve_stop

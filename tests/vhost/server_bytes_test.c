@@ -2,6 +2,7 @@
 /* The same bytes: requests at random through the cache, against what the disk should hold, with
  * every hit compared with storage. */
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -147,6 +148,34 @@ static void test_changes(void **state)
 	end();
 }
 
+/* --- what the control loop has for shards while they change hands --- */
+
+static void *keep_invalidating(void *arg)
+{
+	struct random r = {seed};
+
+	while (is_running())
+		rig__invalidate(&rig, random__below(&r, 8192), 1 + random__below(&r, 20));
+	return NULL;
+}
+
+static void test_hands(void **state)
+{
+	pthread_t thread;
+
+	rig = (struct rig){.audit = 1};
+	begin(QUEUES);
+	run(2500);
+	assert_int_equal(pthread_create(&thread, NULL, keep_invalidating, NULL), 0);
+	while (is_running()) {
+		assert_int_equal(frontend__share_memory(&f), 0);
+		usleep(20000);
+	}
+	pthread_join(thread, NULL);
+	join();
+	end();
+}
+
 /* A server that ends, and another: with what the disk holds, and nothing else. */
 static void test_again(void **state)
 {
@@ -169,9 +198,8 @@ static void test_again(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_one_queue),
-		cmocka_unit_test(test_queues),
-		cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_one_queue), cmocka_unit_test(test_queues),
+		cmocka_unit_test(test_changes),	  cmocka_unit_test(test_hands),
 		cmocka_unit_test(test_again),
 	};
 
