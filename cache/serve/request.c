@@ -87,6 +87,9 @@ static void count_done(struct request *req)
 
 void request__finish(struct request *req)
 {
+	/* What was read may have gone to zeroes in the place of the guest's memory. */
+	if (req->blk.op == BLK_READ && guest_memory__broken(vring__memory(req->ring->ring)))
+		req->err = -EIO;
 	if (req->err)
 		COUNT(req->home, errors);
 	else
@@ -292,13 +295,6 @@ static void begin(struct served_ring *r, __u64 now, bool bad)
 		start(req);
 }
 
-static void die(struct served_ring *r, const char *reason)
-{
-	r->dead = true;
-	disk__log(r->loop->disk, "queue %u is dead until the guest sets it up anew: %s",
-		  vring__index(r->ring), reason);
-}
-
 /* Parts are at hand for what is popped, or the guest waits. */
 bool served_ring__poll(struct served_ring *r)
 {
@@ -309,9 +305,10 @@ bool served_ring__poll(struct served_ring *r)
 
 	for (n = 0; n < RING_BATCH && !r->dead && r->free && l->free_parts; n++) {
 		got = vring__pop(r->ring, &l->chain, &reason);
-		if (got == -EPROTO)
-			die(r, reason);
-		if (!got || got == -EPROTO)
+		/* Its death was told to the control loop, which has a word for the administrator.
+		 */
+		r->dead = got == -EPROTO;
+		if (!got || r->dead)
 			break;
 		if (!now)
 			now = data_loop__clock();

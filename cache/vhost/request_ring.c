@@ -2,6 +2,7 @@
 /* Requests about one ring; its number was checked, and it is stopped (but for its call fd). */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "device.h"
@@ -78,6 +79,16 @@ int vhost_request__get_vring_base(struct vhost_dev *d, struct vhost_msg *m, cons
 	return vhost_dev__reply(d, &s, sizeof(s), -1, why);
 }
 
+/* Anonymous inodes have no type. To write to anything else could wait (FUSE), raise SIGPIPE (a
+ * socket or pipe that nobody reads) or change a file in this process's name; one that hung up would
+ * wake its loop for ever. */
+static bool may_be_eventfd(int fd)
+{
+	struct stat s;
+
+	return !fstat(fd, &s) && !(s.st_mode & S_IFMT);
+}
+
 /* The message's fd, which must not block: -1 if it is said that there is none. -EBADF. */
 static int ring_fd(struct vhost_msg *m, int *fd, const char **why)
 {
@@ -87,6 +98,11 @@ static int ring_fd(struct vhost_msg *m, int *fd, const char **why)
 	*fd = vhost_msg__take_fd(m, 0);
 	if (*fd < 0) {
 		*why = "its file descriptor is missing";
+		return -EBADF;
+	}
+	if (!may_be_eventfd(*fd)) {
+		*why = "its file descriptor is not an eventfd";
+		close(*fd);
 		return -EBADF;
 	}
 	fcntl(*fd, F_SETFL, fcntl(*fd, F_GETFL) | O_NONBLOCK);

@@ -28,7 +28,8 @@ struct call {
 	struct server_disk disk;
 	int err;
 	sem_t done;
-	bool later; /* fn sees to it that `done` is posted */
+	struct rig *of; /* whose disk */
+	bool later;	/* fn sees to it that `done` is posted */
 };
 
 static void on_call(struct loop_msg *m)
@@ -77,17 +78,22 @@ static void on_line(void *ctx, const char *line)
 
 static const struct server_ops ops = {.events = on_events, .gone = on_gone, .log = on_line};
 
-static int add_disk(struct rig *r, char *why, size_t size)
+static int add_disk(struct server *s, const struct rig *of, const char *name)
 {
-	return server__add_disk(r->server,
-				&(struct server_disk_opts){.sz = sizeof(struct server_disk_opts),
-							   .name = RIG_DISK,
-							   .path = r->image,
-							   .socket = r->path,
-							   .read_only = r->read_only,
-							   .queues = r->queues,
-							   .patience = 20},
-				why, size);
+	char why[256];
+	int err = server__add_disk(s,
+				   &(struct server_disk_opts){.sz = sizeof(struct server_disk_opts),
+							      .name = name,
+							      .path = of->image,
+							      .socket = of->path,
+							      .read_only = of->read_only,
+							      .queues = of->queues,
+							      .patience = 20},
+				   why, sizeof(why));
+
+	if (err)
+		print_error("%s\n", why);
+	return err;
 }
 
 static int start(struct rig *r, struct call *c)
@@ -99,14 +105,12 @@ static int start(struct rig *r, struct call *c)
 		.audit = r->audit,
 		.ops = &ops,
 		.ctx = r};
-	char why[256] = "";
+	char why[256];
 	int err = server__new(&r->server, r->control, &o, why, sizeof(why));
 
-	if (!err)
-		err = add_disk(r, why, sizeof(why));
 	if (err)
 		print_error("%s\n", why);
-	return err;
+	return err ? err : add_disk(r->server, r, RIG_DISK);
 }
 
 static void on_freed(void *ctx)
@@ -153,22 +157,44 @@ static void make_image(struct rig *r)
 	close(fd);
 }
 
-void rig__start(struct rig *r)
+static void fill_in(struct rig *r)
 {
 	r->bytes = r->bytes ?: 32 << 20;
 	r->cache = r->cache ?: 8 << 20;
 	r->queues = r->queues ?: 1;
+}
+
+void rig__start(struct rig *r)
+{
+	fill_in(r);
 	make_image(r);
 	rig__go_on(r);
+}
+
+void rig__remove_image(struct rig *of)
+{
+	munmap(of->disk, of->bytes);
+	unlink(of->image);
+	assert_int_equal(rmdir(of->dir), 0);
 }
 
 void rig__end(struct rig *r)
 {
 	if (r->control)
 		rig__stop(r);
-	munmap(r->disk, r->bytes);
-	unlink(r->image);
-	assert_int_equal(rmdir(r->dir), 0);
+	rig__remove_image(r);
+}
+
+static int add_another(struct rig *r, struct call *c)
+{
+	return add_disk(r->server, c->of, "another");
+}
+
+void rig__add_disk(struct rig *r, struct rig *of)
+{
+	fill_in(of);
+	make_image(of);
+	call(r, &(struct call){.fn = add_another, .of = of});
 }
 
 /* --- what may be asked --- */

@@ -35,6 +35,9 @@ void rig__start(struct rig *r);
 void rig__end(struct rig *r);  /* with the image: nothing is left */
 void rig__stop(struct rig *r); /* only the server */
 void rig__go_on(struct rig *r);
+/* Another disk of the same server, until it stops; `of` is never started. */
+void rig__add_disk(struct rig *r, struct rig *of);
+void rig__remove_image(struct rig *of);
 
 /* In the control loop's thread. */
 struct server_disk rig__disk(struct rig *r);

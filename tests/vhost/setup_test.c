@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <linux/virtio_config.h>
@@ -241,6 +242,29 @@ static void test_no_kick_fd(void **state)
 	assert_int_equal(frontend__tell_fd(&f, VU_SET_VRING_KICK, 0, -1), 0);
 	for (unsigned i = 0; i < 20; i++)
 		check_alive(0);
+	frontend__free(&f);
+}
+
+/* To write to a socket or pipe that nobody reads would end the server. */
+static void test_no_eventfd(void **state)
+{
+	int socket[2], pipes[2], file = memfd_create("file", MFD_CLOEXEC);
+
+	backend__open(*state, &f, NULL);
+	assert_int_equal(link__pair(socket), 0);
+	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+	close(socket[1]);
+	close(pipes[0]);
+	for (__u32 request = VU_SET_VRING_KICK; request <= VU_SET_VRING_ERR; request++) {
+		assert_int_equal(frontend__tell_fd(&f, request, 0, socket[0]), -EREMOTEIO);
+		assert_int_equal(frontend__tell_fd(&f, request, 0, pipes[1]), -EREMOTEIO);
+		assert_int_equal(frontend__tell_fd(&f, request, 0, file), -EREMOTEIO);
+	}
+	/* The ring has what it had. */
+	check_alive(0);
+	close(socket[0]);
+	close(pipes[1]);
+	close(file);
 	frontend__free(&f);
 }
 
@@ -574,25 +598,16 @@ static void test_half_a_message(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		both(test_offered),
-		own(test_offered_own),
-		both(test_fewer_features),
-		own(test_features_not_offered),
-		own(test_any_order),
-		both(test_again),
-		own(test_disabled),
-		both(test_one_of_many),
-		own(test_no_kick_fd),
-		own(test_reset),
-		own(test_parts_of_config),
-		own(test_set_config),
-		own(test_socket_mode),
-		own(test_two_front_ends),
-		both(test_many_front_ends),
-		own(test_wrong),
-		own(test_too_many_fds),
-		own(test_headers),
-		own(test_bytes),
+		both(test_offered),	   own(test_offered_own),
+		both(test_fewer_features), own(test_features_not_offered),
+		own(test_any_order),	   both(test_again),
+		own(test_disabled),	   both(test_one_of_many),
+		own(test_no_kick_fd),	   own(test_no_eventfd),
+		own(test_reset),	   own(test_parts_of_config),
+		own(test_set_config),	   own(test_socket_mode),
+		own(test_two_front_ends),  both(test_many_front_ends),
+		own(test_wrong),	   own(test_too_many_fds),
+		own(test_headers),	   own(test_bytes),
 		own(test_half_a_message),
 	};
 
