@@ -122,10 +122,8 @@ static enum capture capture_here(struct data_loop *l, struct shard *shard, __u64
 
 	if (why == CAPTURED) {
 		slot = exclusive_cache__slot(c);
-		if (slot) {
-			memcpy(slot, at, PAGE_BYTES);
-			digest = page_digest__of(&l->disk->secret, slot);
-		}
+		if (slot)
+			digest = page_digest__copy(&l->disk->secret, slot, at);
 		why = exclusive_cache__capture(c, page, frame, slot, &digest);
 	}
 	count_capture(l, why, slot);

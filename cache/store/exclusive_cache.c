@@ -230,8 +230,8 @@ static void prefetch_victim(const struct exclusive_cache *c)
 	__builtin_prefetch(&c->slots.slot[slot->newer], 1);
 }
 
-/* The slot of the page that has to go, free now. 0: nothing is cached. */
-static __u32 evict(struct exclusive_cache *c)
+/* The page that has to go leaves its slot to that list. The slot; 0: nothing is cached. */
+static __u32 evict(struct exclusive_cache *c, enum slot_list to)
 {
 	__u32 victim = next_victim(c);
 	const struct slot *slot = &c->slots.slot[victim];
@@ -240,7 +240,8 @@ static __u32 evict(struct exclusive_cache *c)
 		return 0;
 	if (c->policy->leaves_ghosts(slot->list))
 		ghosts__add(&c->ghosts, slot->page);
-	drop(c, find(c, slot->page));
+	page_table__erase(&c->table, find(c, slot->page));
+	slots__move(&c->slots, victim, to);
 	c->evicted++;
 	prefetch_victim(c);
 	return victim;
@@ -266,7 +267,7 @@ void *exclusive_cache__take_chunk(struct exclusive_cache *c)
 		return NULL;
 	/* As many are free in all: then what this one holds fits into the others. */
 	while (c->slots.count[SLOTS_FREE] < ARENA_SLOTS)
-		evict(c);
+		evict(c, SLOTS_FREE);
 	first = slots__close_chunk(&c->slots, chunk);
 	for (__u32 i = first; i < first + ARENA_SLOTS; i++)
 		if (c->slots.slot[i].list != SLOTS_HELD)
@@ -304,23 +305,28 @@ void exclusive_cache__release_slot(struct exclusive_cache *c, void *slot)
 
 /* --- captures --- */
 
-enum capture exclusive_cache__expects(const struct exclusive_cache *c, __u64 page, __u64 frame)
+static enum capture expects(const struct exclusive_cache *c, const struct page_cell *cell,
+			    __u64 page, __u64 frame)
 {
-	const struct page_cell *cell = find(c, page);
-
 	if (is_resident(cell) && frame == cell->check)
 		return CAPTURED;
 	return in_flight__writing(&c->in_flight, page) ? CAPTURE_WRITING : CAPTURE_UNKNOWN;
 }
 
+enum capture exclusive_cache__expects(const struct exclusive_cache *c, __u64 page, __u64 frame)
+{
+	return expects(c, find(c, page), page, frame);
+}
+
 void *exclusive_cache__slot(struct exclusive_cache *c)
 {
-	__u32 slot = slots__newest(&c->slots, SLOTS_FREE) ?: evict(c);
+	__u32 slot = slots__newest(&c->slots, SLOTS_FREE);
 
-	if (!slot)
-		return NULL;
-	slots__move(&c->slots, slot, SLOTS_HELD);
-	return slots__address(&c->slots, slot);
+	if (slot)
+		slots__move(&c->slots, slot, SLOTS_HELD);
+	else
+		slot = evict(c, SLOTS_HELD);
+	return slot ? slots__address(&c->slots, slot) : NULL;
 }
 
 static bool same(const struct page_digest *a, const struct page_digest *b)
@@ -356,10 +362,11 @@ static enum capture end_residence(struct exclusive_cache *c, struct page_cell *c
 enum capture exclusive_cache__capture(struct exclusive_cache *c, __u64 page, __u64 frame,
 				      void *slot, const struct page_digest *digest)
 {
-	enum capture result = exclusive_cache__expects(c, page, frame);
+	struct page_cell *cell = find(c, page);
+	enum capture result = expects(c, cell, page, frame);
 
 	if (result == CAPTURED)
-		result = end_residence(c, find(c, page), slot, digest);
+		result = end_residence(c, cell, slot, digest);
 	if (slot && result != CAPTURED)
 		exclusive_cache__release_slot(c, slot);
 	return result;
