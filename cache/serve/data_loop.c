@@ -215,8 +215,10 @@ static int init(struct data_loop *l)
 	int err;
 
 	l->loop = loop__new();
+	if (!l->loop)
+		return -errno;
 	l->events = event_ring__new();
-	if (!l->loop || !l->events)
+	if (!l->events)
 		return -ENOMEM;
 	err = init_parts(l) ?: data_loop__init_stages(l, &l->disk->memory) ?: init_io(l);
 	if (err)

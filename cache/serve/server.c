@@ -310,14 +310,26 @@ static int check(struct server *s, const struct server_disk_opts *o, __u16 *id, 
 	return -ENOSPC;
 }
 
+/* A disk has about 150 files, and 6 more for each queue that a guest uses. */
+static void say_what_helps(int err, char *why, size_t size)
+{
+	size_t said = strlen(why);
+
+	if (err == -EMFILE)
+		snprintf(why + said, size - said,
+			 "; raise the limit of open files (LimitNOFILE= of the unit, ulimit -n)");
+}
+
 int server__add_disk(struct server *s, const struct server_disk_opts *o, char *why, size_t size)
 {
 	struct disk *d;
 	__u16 id;
 	int err = check(s, o, &id, why, size) ?: disk__new(&d, s, o, id, why, size);
 
-	if (err)
+	if (err) {
+		say_what_helps(err, why, size);
 		return err;
+	}
 	*s->last = d;
 	s->last = &d->next;
 	/* A first chunk for each shard, so that the first evictions find room. */

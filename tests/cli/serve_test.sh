@@ -106,6 +106,12 @@ refused "no user 'nosuch'" --cache 4MiB --user nosuch --disk $disk
 refused "no user 'nosuch'" --cache 4MiB --socket-owner nosuch --disk $disk
 refused "no group 'nosuch'" --cache 4MiB --socket-owner :nosuch --disk $disk
 
+run prlimit --nofile=48:48 "$hvtrace" serve --cache 4MiB --disk $disk
+status_is 1
+err_lines 1
+err_has "^hvtrace serve: .*Too many open files; raise the limit"
+out_empty
+
 # --- configuration files: each fault with its line
 bad_config()
 {

@@ -31,11 +31,11 @@ static __u64 seed;
 static void begin(unsigned queues)
 {
 	rig.bytes = 48 * MIB;
-	rig.queues = queues;
+	rig.queues = rig.queues ?: queues;
 	rig__start(&rig);
 	mirror__init(&mirror, rig.disk, rig.bytes, queues);
 	assert_int_equal(msync(rig.disk, rig.bytes, MS_SYNC), 0);
-	rig__open(&rig, &f, NULL);
+	rig__open(&rig, &f, &(struct frontend_opts){.queues = queues});
 	for (unsigned q = 0; q < queues; q++)
 		mirror_queue__init(&queue[q], &mirror, &f, q, FRAMES, seed);
 }
@@ -95,6 +95,16 @@ static void test_one_queue(void **state)
 static void test_queues(void **state)
 {
 	rig = (struct rig){.audit = 1, .policy = "s3fifo"};
+	begin(QUEUES);
+	run(3000);
+	join();
+	end();
+}
+
+/* More queues than the server has threads for. */
+static void test_shared_threads(void **state)
+{
+	rig = (struct rig){.audit = 1, .queues = QUEUES - 1};
 	begin(QUEUES);
 	run(3000);
 	join();
@@ -198,9 +208,9 @@ static void test_again(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_one_queue), cmocka_unit_test(test_queues),
-		cmocka_unit_test(test_changes),	  cmocka_unit_test(test_hands),
-		cmocka_unit_test(test_again),
+		cmocka_unit_test(test_one_queue),      cmocka_unit_test(test_queues),
+		cmocka_unit_test(test_changes),	       cmocka_unit_test(test_hands),
+		cmocka_unit_test(test_shared_threads), cmocka_unit_test(test_again),
 	};
 
 	seed = random__seed();
