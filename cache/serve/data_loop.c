@@ -25,6 +25,11 @@ __u64 data_loop__clock(void)
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
+__u64 data_loop__look_at_clock(struct data_loop *l)
+{
+	return l->now = data_loop__clock();
+}
+
 bool data_loop__idle(const struct data_loop *l)
 {
 	return !l->requests;
@@ -187,6 +192,7 @@ static int init_parts(struct data_loop *l)
 	for (int i = 0; i < LOOP_PARTS; i++) {
 		l->part_pool[i].next = l->free_parts;
 		l->free_parts = &l->part_pool[i];
+		l->nr_free_parts++;
 	}
 	l->bounce_last = &l->bounce_first;
 	l->starved_last = &l->starved;

@@ -96,6 +96,7 @@ static void grow_hungry(struct loop_msg *m)
 {
 	struct shard *s = (struct shard *)((char *)m - offsetof(struct shard, hungry_msg));
 
+	atomic_store(&s->asking, false);
 	s->wants = true;
 	server__balance(s->disk->server);
 }

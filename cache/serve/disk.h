@@ -48,6 +48,7 @@ struct shard {
 	struct exclusive_cache *cache;
 	struct memory memory; /* its metadata */
 	bool hungry;	      /* asked for room; until the answer */
+	_Atomic bool asking;  /* the message that asks is on its way */
 	struct loop_msg hungry_msg;
 	_Atomic bool clearing; /* on its way to be cleared */
 	struct loop_msg clear_msg;
@@ -131,6 +132,7 @@ struct request {
 	struct data_loop *home;
 	struct served_ring *ring;
 	__u16 head;
+	int status; /* not to be begun at all: what to answer instead */
 	bool issuing, missed, starved;
 	unsigned parts;
 	int err;
@@ -186,14 +188,16 @@ struct data_loop {
 	struct shard *shard[MAX_SHARDS];
 	unsigned nr_rings, nr_shards, requests; /* requests: in flight */
 	struct part *part_pool, *free_parts;
+	unsigned nr_free_parts;
 	struct part *bounce_first, **bounce_last; /* waiting for a bounce buffer */
 	struct request *starved, **starved_last;  /* waiting for parts */
 	struct wide wide;
 	struct stage *stages, *free_stages;
 	struct region stage_region;
-	__u64 audit_left, published, event_time;
+	__u64 audit_left, published;
+	__u64 now; /* when it last looked at the clock: events' times */
 	bool paused, pausing, armed, to_submit;
-	struct vring_chain chain;
+	struct vring_chain chain[2]; /* the one popped last, and the one before */
 	struct served_counts counts;
 	struct served_latency hit, miss;
 
@@ -217,6 +221,22 @@ void request__issue(struct request *req);
 /* One of its parts ended: at home. */
 void request__part_done(struct request *req, struct part *p);
 void request__finish(struct request *req);
+
+/* ahead.c: pages that a batch of requests is about to read, in the order of the requests. */
+#define AHEAD_PAGES 64
+struct ahead {
+	unsigned pages, looked, fetched; /* added; of them, those that took the later steps */
+	struct ahead_page {
+		__u64 page, held; /* by the frame it goes to, */
+		bool captured;	  /* if it holds any */
+		char *at;
+		_Atomic __u64 *hint;
+		struct exclusive_cache *cache, *held_by; /* NULL: none, or another loop's */
+	} page[AHEAD_PAGES];
+};
+void ahead__add(struct ahead *a, const struct request *req);
+/* All requests were added, and so many of the pages were begun. */
+void ahead__go(struct ahead *a, struct data_loop *l, unsigned pages);
 
 /* part.c */
 struct part *part__new(struct data_loop *home);
@@ -262,6 +282,7 @@ void data_loop__free(struct data_loop *l); /* its thread must have ended */
 void data_loop__send_event(struct data_loop *l, const struct page_event *e);
 void data_loop__latency(struct data_loop *l, struct served_latency *h, __u64 ns);
 __u64 data_loop__clock(void);
+__u64 data_loop__look_at_clock(struct data_loop *l); /* sets and tells l->now */
 /* Nothing of its requests is in flight. */
 bool data_loop__idle(const struct data_loop *l);
 

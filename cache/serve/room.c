@@ -11,9 +11,9 @@
 /* Chunks in hand: a guest reads as much before the kernel has found and zeroed more. */
 #define READY 64
 /* Not to keep others waiting for longer, ns: what is missing then is made the next time. */
-#define PREPARE_NS 2000000
+#define PREPARE_NS 10000000
 /* Given at once at most: a shard grows by a quarter each time. */
-#define BATCH 16
+#define BATCH 64
 
 struct chunk_move {
 	struct shard_call call;
@@ -185,7 +185,7 @@ static void shrink(struct shard *s, __u64 *shortage)
 
 static unsigned portion(const struct shard *s)
 {
-	__u64 n = s->chunks / 4 + 1, room = s->target - s->chunks;
+	__u64 n = s->chunks / 4 + 8, room = s->target - s->chunks;
 
 	n = n < BATCH ? n : BATCH;
 	return n < room ? n : room;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "disk.h"
@@ -9,7 +10,7 @@ static __u64 low(const struct shard *s)
 {
 	__u64 n = exclusive_cache__chunks(s->cache) / 8;
 
-	n = n < 2 ? 2 : n < 16 ? n : 16;
+	n = n < 4 ? 4 : n < 64 ? n : 64;
 	return n * ARENA_SLOTS;
 }
 
@@ -118,5 +119,7 @@ void shard__feel(struct shard *s)
 		return;
 	s->hungry = true;
 	shard__publish(s);
-	loop__post(server__loop(s->disk->server), &s->hungry_msg);
+	/* It may have been fed, or been told to be content, before the last word was heard. */
+	if (!atomic_exchange(&s->asking, true))
+		loop__post(server__loop(s->disk->server), &s->hungry_msg);
 }

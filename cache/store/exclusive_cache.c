@@ -42,7 +42,8 @@ struct exclusive_cache {
 	struct in_flight in_flight;
 	__u64 max_ghosts; /* 0: as many as slots */
 	__u64 evicted, ghost_hits;
-	__u32 hand; /* the cell where looking for a resident page to give up goes on */
+	__u32 released; /* the slot of the last hit */
+	__u32 hand;	/* the cell where looking for a resident page to give up goes on */
 };
 
 /* --- pages --- */
@@ -300,7 +301,8 @@ void *exclusive_cache__take(struct exclusive_cache *c, __u64 page, struct page_d
 
 void exclusive_cache__release_slot(struct exclusive_cache *c, void *slot)
 {
-	slots__move(&c->slots, slots__of_address(&c->slots, slot), SLOTS_FREE);
+	c->released = slots__of_address(&c->slots, slot);
+	slots__move(&c->slots, c->released, SLOTS_FREE);
 }
 
 /* --- captures --- */
@@ -316,6 +318,11 @@ static enum capture expects(const struct exclusive_cache *c, const struct page_c
 enum capture exclusive_cache__expects(const struct exclusive_cache *c, __u64 page, __u64 frame)
 {
 	return expects(c, find(c, page), page, frame);
+}
+
+bool exclusive_cache__next_slot_is_warm(const struct exclusive_cache *c)
+{
+	return c->released && c->released == slots__newest(&c->slots, SLOTS_FREE);
 }
 
 void *exclusive_cache__slot(struct exclusive_cache *c)

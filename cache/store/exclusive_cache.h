@@ -37,8 +37,10 @@ struct cache_secret {
 int cache_secret__init(struct cache_secret *s); /* getrandom(); -errno */
 struct page_digest page_digest__of(const struct cache_secret *s, const void *page);
 /* Copy a page to a slot, and tell the digest of what is in the slot now, whatever somebody else
- * wrote to the page meanwhile. Both are whole pages at multiples of their size. */
-struct page_digest page_digest__copy(const struct cache_secret *s, void *slot, const void *page);
+ * wrote to the page meanwhile. Both are whole pages at multiples of their size. warm: the slot's
+ * lines are in the CPU's caches. */
+struct page_digest page_digest__copy(const struct cache_secret *s, void *slot, const void *page,
+				     bool warm);
 /* Bring closer a page that is to be copied soon: its first lines, the CPU sees to the others. */
 static inline void page_digest__prefetch(const void *page)
 {
@@ -97,6 +99,9 @@ void exclusive_cache__release_slot(struct exclusive_cache *c, void *slot);
 enum capture exclusive_cache__expects(const struct exclusive_cache *c, __u64 page, __u64 frame);
 /* A slot to copy a frame into, which some page may have to leave the cache for. NULL: no room. */
 void *exclusive_cache__slot(struct exclusive_cache *c);
+/* Whether the next one is the slot released last: where hits and captures take turns, that was a
+ * moment ago. */
+bool exclusive_cache__next_slot_is_warm(const struct exclusive_cache *c);
 /* The slot holds a copy of the frame that the page was resident in, which ends now either way.
  * CAPTURED: the page is cached. Else the slot is free again, and why. A NULL slot: just forget
  * that it is resident there (CAPTURE_NO_ROOM). */

@@ -561,7 +561,7 @@ static void test_digest_copy(void **state)
 			from[k] = random__next(&r);
 		memset(to, i, sizeof(to));
 		page_digest__prefetch(from);
-		one = page_digest__copy(&secret, to + 512, from);
+		one = page_digest__copy(&secret, to + 512, from, i % 2);
 		two = page_digest__of(&secret, from);
 		assert_memory_equal(&one, &two, sizeof(one));
 		assert_memory_equal(to + 512, from, sizeof(from));
