@@ -32,6 +32,8 @@
 /* Parts of a data loop's requests. */
 #define LOOP_PARTS 160
 #define REQUEST_SEGS 8
+/* Requests of a ring at once: what a guest sees of a longer ring is only that it waits. */
+#define RING_REQUESTS 1024
 #define STAGES 128
 
 struct disk;

@@ -243,7 +243,7 @@ void disk__reconfigure(struct disk *d)
 void disk__ring_start(struct disk *d, struct vring *ring)
 {
 	struct served_ring *r = &d->ring[vring__index(ring)];
-	unsigned n = vring__size(ring);
+	unsigned n = vring__size(ring) < RING_REQUESTS ? vring__size(ring) : RING_REQUESTS;
 	int fd = vring__kick_fd(ring);
 
 	r->ring = ring;
