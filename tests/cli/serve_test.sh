@@ -10,11 +10,14 @@ truncate -s 8M b.img
 disk=web,path=a.img,socket=w.sock
 sum=$(sha256sum a.img)
 
+# What it runs in, if that is something else than this shell.
+inside=()
 # serve OPTION...: up when this returns; $child is its pid, what it says is in server.out and .err.
 serve()
 {
 	rm -f server.out
-	timeout --foreground -k 5 60 "$hvtrace" serve --cache 4MiB "$@" >server.out 2>server.err </dev/null &
+	timeout --foreground -k 5 60 "${inside[@]}" "$hvtrace" serve --cache 4MiB "$@" \
+		>server.out 2>server.err </dev/null &
 	guard=$!
 	# The first table comes when all is set up.
 	wait_until 20 grep -qs connected server.out || fail "no server: $(cat server.err)"
@@ -48,7 +51,7 @@ wrong()
 
 wrong '--cache SIZE is missing' --disk $disk
 wrong 'nothing to serve: add --disk' --cache 4MiB
-for size in '' x 1 4MB -1p 4097; do
+for size in '' x 1 4MB -1p 4097 16EiB; do
 	wrong "--cache '$size' is not a size" --cache "$size" --disk $disk
 done
 wrong "--cache '1MiB' is too small: 2MiB" --cache 1MiB --disk $disk
@@ -68,6 +71,7 @@ wrong "--disk: web: a disk needs a socket" --disk web,path=a.img
 wrong "--disk: a disk has no 'colour'" --disk $disk,colour=red
 wrong "--disk: 'path' is given twice" --disk $disk,path=b.img
 wrong "--disk: min '1' is not a size" --disk $disk,min=1
+wrong "--disk: min '16EiB' is not a size" --disk $disk,min=16EiB
 wrong "--disk: web: min is above max" --disk $disk,min=2MiB,max=1MiB
 wrong "--disk: there are two disks 'web'" --disk $disk --disk $disk
 wrong "--disk: db: socket 'w.sock' is that of web, too" --disk $disk \
@@ -255,6 +259,19 @@ if [ "$(id -u)" -eq 0 ]; then
 	status_is 0
 	end_serve TERM
 	[ -z "$(ls run)" ] || fail "left behind: $(ls run)"
+	# Its groups, also when it is given as a number: in files that this server alone sees.
+	echo 'images:x:4321:other,imager' >group
+	echo 'imager:x:1234:1234::/:/bin/sh' >passwd
+	# shellcheck disable=SC2016 # for the shell in there
+	inside=(unshare -m sh -c 'mount --bind passwd /etc/passwd &&
+		mount --bind group /etc/group && exec "$@"' sh)
+	for user in imager 1234; do
+		serve --disk $disk --user $user
+		grep -qE '^Groups:\s1234 4321\s*$' "/proc/$child/status" ||
+			fail "groups of --user $user: $(grep Groups "/proc/$child/status")"
+		end_serve TERM
+	done
+	inside=()
 	serve --disk $disk --socket-owner :34
 	[ "$(stat -c '%g %a' w.sock)" = '34 660' ] || fail "group: $(stat -c '%g %a' w.sock)"
 	end_serve TERM
