@@ -13,6 +13,7 @@
 
 #include "cli.h"
 #include "csv_folder.h"
+#include "host_memory.h"
 
 /* The first table comes early: rates need no whole interval. */
 #define FIRST_TABLE 0.25
@@ -196,6 +197,8 @@ static int set_up_server(struct serve *s)
 	};
 	char why[SERVE_WHY] = "";
 
+	if (host_memory__fits(s->opts.cache, s->opts.node, why, sizeof(why)))
+		return cli__failed("%s", why);
 	if (server__new(&s->server, s->loop, &opts, why, sizeof(why)))
 		return cli__failed("%s", why);
 	return CLI_DONE;

@@ -211,7 +211,6 @@ static void on_pages(void *ctx, struct control_call *call, const json_t *request
 
 static void on_resize(void *ctx, struct control_call *call, const json_t *request)
 {
-	struct serve *s = ctx;
 	char why[SERVE_WHY] = "";
 	const char *text = text_of(call, request, "size");
 	__u64 pages;
@@ -221,7 +220,7 @@ static void on_resize(void *ctx, struct control_call *call, const json_t *reques
 	if (size__parse(text, &pages) || (pages && pages * PAGE_BYTES < ARENA_CHUNK))
 		control_call__fail(call, "'%s' is not a size such as 4GiB, of 2MiB or more, or 0",
 				   text);
-	else if (server__resize(s->server, pages * PAGE_BYTES, why, sizeof(why)))
+	else if (serve__resize(ctx, pages, why, sizeof(why)))
 		control_call__fail(call, "%s", why);
 	else
 		done(call);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "host_memory.h"
 #include "serve.h"
 
 /* What goes with a disk that the server took. */
@@ -73,6 +74,12 @@ void serve__disk_gone(struct serve *s, __u16 id)
 			serve__note(s, "%s: removed", d->name);
 	}
 	engine__forget(s->engine, id);
+}
+
+int serve__resize(struct serve *s, __u64 pages, char *why, size_t size)
+{
+	return host_memory__fits(pages, s->opts.node, why, size)
+		       ?: server__resize(s->server, pages * PAGE_BYTES, why, size);
 }
 
 int serve__set_disk(struct serve *s, const struct disk_spec *d, char *why, size_t size)

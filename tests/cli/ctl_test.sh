@@ -118,6 +118,7 @@ ask resize 16MiB
 ask stats
 out_has '"capacity_bytes":16777216'
 asks_wrong "'16MB' is not a size" resize 16MB
+asks_wrong 'a cache of 1PiB is more than the memory of this host' resize 1PiB
 asks_wrong "'1p' is not a size" resize 1p
 ask drain
 ask drain web

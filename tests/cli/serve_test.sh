@@ -105,6 +105,7 @@ refused 'cannot listen|no/w.sock' --cache 4MiB --disk web,path=a.img,socket=no/w
 refused 'w.plain' --cache 4MiB --disk web,path=a.img,socket=w.plain
 refused "cannot listen at 'no/c'" --cache 4MiB --control no/c --disk $disk
 refused "cannot write to folder 'no/csv'" --cache 4MiB --disk $disk --csv no/csv
+refused 'a cache of 1PiB is more than the memory of this host.*take less' --cache 1PiB --disk $disk
 refused "node" --cache 4MiB --node 1000 --disk $disk
 refused "no user 'nosuch'" --cache 4MiB --user nosuch --disk $disk
 refused "no user 'nosuch'" --cache 4MiB --socket-owner nosuch --disk $disk
@@ -174,6 +175,10 @@ for file in served_latency curve events reuse; do
 done
 
 # --- Ctrl-C, and a duration
+serve --disk $disk --huge 1GiB
+grep -q 'smaller than one hugetlb page of 1GiB.*take --huge 2MiB' server.err ||
+	fail "huge pages: $(cat server.err)"
+end_serve INT
 serve --disk $disk
 end_serve INT
 run "$hvtrace" serve --cache 4MiB --disk $disk -d 0.3 --json -q
