@@ -100,10 +100,13 @@ refused 'odd.img' --cache 4MiB --disk web,path=odd.img,socket=w.sock
 refused 'empty.img' --cache 4MiB --disk web,path=empty.img,socket=w.sock
 mkdir folder
 refused 'folder' --cache 4MiB --disk web,path=folder,socket=w.sock
-refused 'cannot listen|no/w.sock' --cache 4MiB --disk web,path=a.img,socket=no/w.sock
+refused "cannot listen at 'no/w.sock': No such.*; make its folder first" --cache 4MiB \
+	--disk web,path=a.img,socket=no/w.sock
+refused 'Not a directory; give a path in a folder' --cache 4MiB \
+	--disk web,path=a.img,socket=odd.img/w.sock
 : >w.plain
 refused 'w.plain' --cache 4MiB --disk web,path=a.img,socket=w.plain
-refused "cannot listen at 'no/c'" --cache 4MiB --control no/c --disk $disk
+refused "cannot listen at 'no/c': No such.*; make its folder first" --cache 4MiB --control no/c --disk $disk
 refused "cannot write to folder 'no/csv'" --cache 4MiB --disk $disk --csv no/csv
 refused 'a cache of 1PiB is more than the memory of this host.*take less' --cache 1PiB --disk $disk
 refused "node" --cache 4MiB --node 1000 --disk $disk
@@ -136,7 +139,7 @@ bad_config 'cache: "4MiB\n' '[0-9]: not YAML'
 bad_config 'cache: 4MiB\n---\ncache: 4MiB\n' '2: a second document'
 refused "cannot read configuration 'none.yaml'" --config none.yaml
 printf 'control: c.sock\n' >c.yaml
-wrong '--cache SIZE is missing' --config c.yaml
+refused "c.yaml: cache is missing; add a line such as 'cache: 4GiB'" --config c.yaml
 rm c.yaml
 
 # --- up, and down in order: the sockets are its own, and go with it
