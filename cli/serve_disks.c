@@ -72,6 +72,7 @@ void serve__disk_gone(struct serve *s, __u16 id)
 			cli__note("the report of %s is lost: out of memory", d->name);
 		if (d->removed)
 			serve__note(s, "%s: removed", d->name);
+		served_list__trim(&s->disks);
 	}
 	engine__forget(s->engine, id);
 }

@@ -88,7 +88,10 @@ struct status {
 
 static struct status take_status(const struct serve *s)
 {
-	struct status sum = {.dropped = s->refused_events};
+	const struct served_counts *rest = &s->disks.rest.now.counts;
+	struct status sum = {.events = rest->events,
+			     .dropped = s->refused_events + rest->dropped_events,
+			     .audit_failed = rest->audit_failed};
 
 	for (size_t i = 0; i < s->disks.nr; i++) {
 		const struct served *d = s->disks.disks[i];

@@ -204,6 +204,14 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
 	err_has "only root and the server's own user"
 fi
 
+# --- many that come and go: the last ones are reported, those before are added up
+for ((i = 0; i < 70; i++)); do
+	echo '{"cmd":"add","name":"again","path":"c.img","socket":"e.sock","ro":true}'
+	echo '{"cmd":"remove","name":"again"}'
+done >requests
+speak "$(cat requests)"
+[ "$(grep -cx '{"ok":true}' out)" = 140 ] || fail "disks did not come and go: $(cat out)"
+
 # --- a server that stands still: who asks is told, and gets the answer when it goes on
 pid=$(pgrep -P $server)
 kill -STOP "$pid"
@@ -218,4 +226,7 @@ out_has '"version"'
 
 kill -TERM "$server"
 wait "$server" || fail "the server failed: $(cat server/err)"
+[ "$(grep -c '^== again, ended ==' server/out)" = 64 ] || fail "not the last 64 are reported"
+# db went before them.
+grep -qx '== 7 removed before ==' server/out || fail "no sum of those before"
 unreachable 'No such file' "$hvtrace" ctl stats
