@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Disks come, change and go. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,6 +30,14 @@ static int settle(struct serve *s, const struct disk_spec *d, char *why, size_t 
 	return 0;
 }
 
+/* Signals wait until the control loop runs again. */
+static bool told_to_end(void)
+{
+	sigset_t set;
+
+	return !sigpending(&set) && (sigismember(&set, SIGINT) || sigismember(&set, SIGTERM));
+}
+
 int serve__add_disk(struct serve *s, const struct disk_spec *d, double wait, char *why, size_t size)
 {
 	const struct server_disk_opts opts = {
@@ -43,6 +52,7 @@ int serve__add_disk(struct serve *s, const struct disk_spec *d, double wait, cha
 		.share = d->share,
 		.queues = d->queues,
 		.patience = wait,
+		.told_to_end = told_to_end,
 	};
 	int err = server__add_disk(s->server, &opts, why, size);
 

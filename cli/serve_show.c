@@ -42,6 +42,11 @@ void serve__tell_disk(const struct serve *s, const struct served *d)
 			    "%s: the file system of '%s' has no direct I/O: the host's page cache "
 			    "holds it, too",
 			    d->name, n->path);
+	if (!n->locked)
+		serve__note(s,
+			    "%s: the file system of '%s' has no locks: see to it that nobody else "
+			    "writes to it",
+			    d->name, n->path);
 	if (d->blind[0])
 		serve__note(s, "%s: %s", d->name, d->blind);
 }

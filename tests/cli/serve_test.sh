@@ -120,6 +120,41 @@ err_lines 1
 err_has "^hvtrace serve: .*Too many open files; raise the limit"
 out_empty
 
+# --- images that are not raw, that somebody writes to, that it has already
+printf 'QFI\373\0\0\0\3' >q.img
+truncate -s 8M q.img
+refused 'q.img: is a qcow2 image.*`qemu-img convert -f qcow2 -O raw q.img ' --cache 4MiB \
+	--disk web,path=q.img,socket=w.sock
+exec {writer}<>b.img
+refused 'b.img: another process has it open for writing, and did not lock it; .*fuser -v b.img' \
+	--cache 4MiB --disk web,path=b.img,socket=w.sock
+exec {writer}>&-
+ln b.img b.link
+refused 'b.link: web serves it already; remove that first, or make both read-only' --cache 4MiB \
+	--disk web,path=b.img,socket=w.sock --disk db,path=b.link,socket=d.sock,ro
+rm b.link
+run "$hvtrace" serve --cache 4MiB --disk web,path=b.img,socket=w.sock,ro \
+	--disk db,path=b.img,socket=d.sock,ro -d 0.1 -q
+status_is 0
+
+# --- a signal while it waits for an image ends it, in order
+for sig in INT TERM; do
+	exec {writer}<>b.img
+	spawn "$hvtrace" serve --cache 4MiB --wait 50 --disk web,path=a.img,socket=w.sock \
+		--disk db,path=b.img,socket=d.sock
+	wait_until 20 test -S w.sock || fail "the first disk is not served"
+	kill -$sig "$child"
+	begun=$SECONDS
+	finish
+	exec {writer}>&-
+	[ $((SECONDS - begun)) -lt 30 ] || fail "waited on after SIG$sig"
+	status_is 0
+	err_lines 1
+	err_has 'told to end while it waits: b.img: another process'
+	out_empty
+	[ ! -e w.sock ] || fail "the socket was left"
+done
+
 # --- configuration files: each fault with its line
 bad_config()
 {
