@@ -137,7 +137,7 @@ status_is 0
 ask vms
 out_has '"vm":"db",.*"read_only":true.*"share":50'
 asks_wrong "db" add db,path=c.img,socket=e.sock
-asks_wrong "a.img" add x,path=a.img,socket=e.sock
+asks_wrong "a.img: web serves it already" add x,path=a.img,socket=e.sock
 asks_wrong "no such image" add x,path=none.img,socket=e.sock
 asks_wrong "w.sock" add x,path=c.img,socket=w.sock
 asks_wrong "x: a disk needs a socket" add x,path=c.img
