@@ -61,6 +61,7 @@ static int put_settings(json_t *o, const struct served *d)
 	failed |= put_number(o, "pid", n->vmm);
 	failed |= put(o, "read_only", json_boolean(n->read_only));
 	failed |= put(o, "direct", json_boolean(n->direct));
+	failed |= put(o, "locked", json_boolean(n->locked));
 	failed |= put_text(o, "engine", n->engine);
 	failed |= put_number(o, "queues", n->queues);
 	failed |= put_number(o, "running_queues", n->running);

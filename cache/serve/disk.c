@@ -217,6 +217,8 @@ static int init(struct disk *d, const struct server_disk_opts *o, char *why, siz
 		.path = o->path,
 		.read_only = o->read_only,
 		.patience = o->patience,
+		.shared = o->shared,
+		.told_to_end = o->told_to_end,
 	};
 	int err = copy_strings(d, o) ?: cache_secret__init(&d->secret);
 
@@ -329,6 +331,7 @@ void disk__snapshot(const struct disk *d, struct server_disk *out)
 		.read_only = i->read_only,
 		.connected = d->connected,
 		.direct = i->direct,
+		.locked = i->locked,
 		.vmm = d->vmm,
 		.queues = d->nr_shards,
 		.running = d->dev ? vhost_dev__running(d->dev) : 0,

@@ -55,10 +55,12 @@ struct server_disk_opts {
 	const char *socket; /* of vhost-user */
 	const char *id;	    /* what GET_ID tells, up to 20 bytes; NULL: the name */
 	bool read_only;
-	__u64 min, max;	 /* of the cache, bytes; max 0 = no bound */
-	__u64 share;	 /* relative to others', 0 = 100 */
-	unsigned queues; /* 0 = as many as CPUs, at most 4 */
-	double patience; /* seconds to wait for the image's lock */
+	__u64 min, max;		   /* of the cache, bytes; max 0 = no bound */
+	__u64 share;		   /* relative to others', 0 = 100 */
+	unsigned queues;	   /* 0 = as many as CPUs, at most 4 */
+	double patience;	   /* seconds to wait for the image's lock */
+	bool shared;		   /* see storage_opts */
+	bool (*told_to_end)(void); /* asked while it waits: true ends that, -EINTR. NULL: never */
 };
 int server__add_disk(struct server *s, const struct server_disk_opts *o, char *why, size_t size);
 /* -ENOENT. Ends like server__free(), for one disk; fn (may be NULL) when it is gone. */
@@ -107,9 +109,9 @@ struct served_counts {
 struct server_disk {
 	__u16 id; /* page_event.vm */
 	const char *name, *path, *socket;
-	const char *engine; /* "io_uring" or "threads" */
-	bool read_only, connected, direct;
-	pid_t vmm; /* 0: not known */
+	const char *engine;			   /* "io_uring" or "threads" */
+	bool read_only, connected, direct, locked; /* see storage_info */
+	pid_t vmm;				   /* 0: not known */
 	unsigned queues, running;
 	__u64 min, max, share; /* bytes, bytes, relative */
 	__u64 bytes;	       /* of the image */

@@ -88,6 +88,8 @@ static int add_disk(struct server *s, const struct rig *of, const char *name)
 							      .socket = of->path,
 							      .read_only = of->read_only,
 							      .queues = of->queues,
+							      /* of->disk is it, too. */
+							      .shared = true,
 							      .patience = 20},
 				   why, sizeof(why));
 
