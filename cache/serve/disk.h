@@ -51,6 +51,9 @@ struct shard {
 	struct loop_msg hungry_msg;
 	_Atomic bool clearing; /* on its way to be cleared */
 	struct loop_msg clear_msg;
+	_Atomic bool forgetting; /* on its way to forget residents, all but so many */
+	_Atomic __u64 frames;
+	struct loop_msg forget_msg;
 	struct exclusive_cache_counts published; /* the owner's words, read by all */
 
 	/* The control loop's. */
@@ -145,6 +148,7 @@ struct served_ring {
 	struct vring *ring;
 	struct data_loop *loop;
 	struct loop_fd kick;
+	int timer; /* in place of kicks that never come; else -1 */
 	bool watched, dead, dirty;
 	struct request *requests, *free;
 
@@ -280,7 +284,7 @@ struct disk {
 	__u64 min, max, share; /* bytes, bytes, relative */
 	pid_t vmm;
 	bool connected, removing;
-	unsigned nr_shards, nr_loops, next_loops;
+	unsigned nr_shards, nr_loops;
 	struct shard shard[MAX_SHARDS];
 	struct data_loop *loop[MAX_SHARDS];
 	struct served_ring ring[VHOST_MAX_QUEUES];
