@@ -319,8 +319,8 @@ void disk__ring_start(struct disk *d, struct vring *ring);
 void disk__ring_stop(struct disk *d, struct vring *ring);
 /* disk.c: no ring is served, no message on its way. */
 void disk__end(struct disk *d);
-/* unmapped.c: the VMM gave up what was at its addresses from hva to end. -ENOMEM. */
-int disk__unmapped(struct disk *d, __u64 hva, __u64 end);
+/* unmapped.c: the VMM gave up what was at its addresses from hva to end. */
+void disk__unmapped(struct disk *d, __u64 hva, __u64 end);
 /* All counters of its loops, and latencies. */
 void disk__snapshot(const struct disk *d, struct server_disk *out);
 
