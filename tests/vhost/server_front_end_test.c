@@ -55,15 +55,13 @@ static void sleep_in_it(struct loop_msg *m)
 	sem_wait(&p->end);
 }
 
-/* The disk's data loop stands still until it is told to go on. */
-static void pause_data_loop(struct pause *p)
+/* It stands still until `end` is posted. */
+static void pause_loop(struct pause *p, struct loop *l)
 {
-	struct disk *d = server__first_disk(rig.server);
-
 	sem_init(&p->begun, 0, 0);
 	sem_init(&p->end, 0, 0);
 	p->msg.fn = sleep_in_it;
-	loop__post(d->loop[0]->loop, &p->msg);
+	loop__post(l, &p->msg);
 	sem_wait(&p->begun);
 }
 
@@ -77,7 +75,7 @@ static void test_flood_of_tables(void **state)
 	begin();
 	/* No ring runs. */
 	assert_true(frontend__stop_queue(&f, 0) >= 0);
-	pause_data_loop(&p);
+	pause_loop(&p, server__first_disk(rig.server)->loop[0]->loop);
 	before = mallinfo2().uordblks;
 	for (unsigned i = 0; i < 20000; i++)
 		assert_int_equal(link__send(f.sock, &m), 0);
@@ -124,14 +122,25 @@ static void let_go(int peer)
 	close(peer);
 }
 
-static void send_lingering(int sock, const void *data, size_t bytes, unsigned times, int *peer)
+static const struct vu_header nothing = {VU_SET_OWNER, VU_VERSION, 0};
+static const struct vu_header wrong = {VU_SET_OWNER, 0, 0};
+
+/* So many times with a message, maybe after one that makes the server leave. It has the last ones.
+ */
+static void send_lingering(int sock, unsigned times, bool after_wrong, int *peer)
 {
+	/* The loop looks at it once more. */
+	static struct pause p;
 	int fds[64], fd = lingering(peer);
 
 	for (unsigned i = 0; i < times; i++)
 		fds[i] = fd;
-	assert_int_equal(link__send_raw(sock, data, bytes, fds, times), 0);
+	pause_loop(&p, rig.control);
+	if (after_wrong)
+		assert_int_equal(link__send_raw(sock, &wrong, sizeof(wrong), NULL, 0), 0);
+	assert_int_equal(link__send_raw(sock, &nothing, sizeof(nothing), fds, times), 0);
 	close(fd);
+	sem_post(&p.end);
 }
 
 static double now(void)
@@ -152,15 +161,12 @@ static void expect_alive(void)
 	assert_true(now() - since < LINK_SECONDS);
 }
 
-static const struct vu_header nothing = {VU_SET_OWNER, VU_VERSION, 0};
-static const struct vu_header wrong = {VU_SET_OWNER, 0, 0};
-
 static void test_fd_of_a_message(void **state)
 {
 	int peer;
 
 	begin();
-	send_lingering(f.sock, &nothing, sizeof(nothing), 1, &peer);
+	send_lingering(f.sock, 1, false, &peer);
 	expect_alive();
 	let_go(peer);
 	/* Then its messages are read again. */
@@ -173,7 +179,7 @@ static void test_too_many_fds(void **state)
 	int peer;
 
 	begin();
-	send_lingering(f.sock, &nothing, sizeof(nothing), 60, &peer);
+	send_lingering(f.sock, 60, false, &peer);
 	assert_int_equal(link__hung_up(f.sock, 1000 * LINK_SECONDS), 1);
 	expect_alive();
 	let_go(peer);
@@ -186,14 +192,10 @@ static void test_too_many_fds(void **state)
 /* Of a message that nobody comes to read: the one before was wrong. */
 static void test_fd_in_the_queue(void **state)
 {
-	struct pause p;
 	int peer;
 
 	begin();
-	pause_data_loop(&p);
-	assert_int_equal(link__send_raw(f.sock, &wrong, sizeof(wrong), NULL, 0), 0);
-	send_lingering(f.sock, &nothing, sizeof(nothing), 1, &peer);
-	sem_post(&p.end);
+	send_lingering(f.sock, 1, true, &peer);
 	expect_alive();
 	let_go(peer);
 	frontend__free(&f);
@@ -210,7 +212,7 @@ static void test_fd_of_who_waits(void **state)
 	begin();
 	sock = link__connect(rig.path, 0);
 	assert_true(sock >= 0);
-	send_lingering(sock, &nothing, sizeof(nothing), 1, &peer);
+	send_lingering(sock, 1, false, &peer);
 	close(sock);
 	since = now();
 	rig__stop(&rig);
