@@ -171,14 +171,21 @@ int listener__open(struct listener *l, const char *path, char *why, size_t size)
 	return err;
 }
 
-void listener__close(struct listener *l)
+int listener__take(struct listener *l)
 {
 	struct stat s;
+	int fd = l->fd;
 
-	if (l->fd < 0)
-		return;
-	if (!lstat(l->path, &s) && s.st_dev == l->dev && s.st_ino == l->ino)
+	if (fd >= 0 && !lstat(l->path, &s) && s.st_dev == l->dev && s.st_ino == l->ino)
 		unlink(l->path);
-	close(l->fd);
 	l->fd = -1;
+	return fd;
+}
+
+void listener__close(struct listener *l)
+{
+	int fd = listener__take(l);
+
+	if (fd >= 0)
+		close(fd);
 }

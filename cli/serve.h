@@ -40,7 +40,8 @@ struct serve {
 	struct loop_timer tick, table, end;
 	double started, since; /* the begin of all (0: not yet), and of the interval */
 	__u64 tables, refused_events;
-	bool redraw; /* on a terminal: one table, drawn over and over */
+	__u64 missed_unmaps; /* times that memory was given up by VMMs, which nobody could tell */
+	bool redraw;	     /* on a terminal: one table, drawn over and over */
 	int status;
 };
 

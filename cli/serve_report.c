@@ -251,9 +251,9 @@ static void print_losses(const struct serve *s)
 	for (size_t i = 0; i < s->disks.nr; i++)
 		dropped += s->disks.disks[i]->now.counts.dropped_events;
 	printf("\nCurves: %.1f MiB (%s); lost: %llu events for want of room on the way, %llu in "
-	       "the engine\n",
+	       "the engine, %llu times that VMMs gave up memory\n",
 	       engine__peak_bytes(s->engine) / 1048576.0, engine__backing(s->engine), dropped,
-	       s->refused_events);
+	       s->refused_events, s->missed_unmaps);
 }
 
 /* Of those before the disks that follow there are no curves. */

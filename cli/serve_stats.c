@@ -179,6 +179,7 @@ json_t *serve__stats(const struct serve *s)
 	failed |= put_text(o, "version", HVTRACE_VERSION);
 	failed |= put(o, "uptime_s", json_real(cli__now() - s->started));
 	failed |= put_number(o, "lost_events", s->refused_events);
+	failed |= put_number(o, "missed_unmaps", s->missed_unmaps);
 	failed |= put(o, "foreign_writes_seen", json_boolean(s->foreign != NULL));
 	failed |= put(o, "cache", cache_json(&s->cache));
 	failed |= put(o, "vms", disks_json(s, true));

@@ -44,9 +44,12 @@ void disk__clear(struct disk *d)
 			shard__post(&d->shard[i], &d->shard[i].clear_msg);
 }
 
-static void forget_residents(struct shard *s, __u64 frames, __u64 b)
+static void forget_residents(struct loop_msg *m)
 {
-	exclusive_cache__forget_residents(s->cache, frames);
+	struct shard *s = (struct shard *)((char *)m - offsetof(struct shard, forget_msg));
+
+	atomic_store(&s->forgetting, false);
+	exclusive_cache__forget_residents(s->cache, atomic_load(&s->frames));
 }
 
 /* --- what the device asks and tells --- */
@@ -61,12 +64,20 @@ static void ring_stop(void *ctx, struct vring *r)
 	disk__ring_stop(ctx, r);
 }
 
-/* Residents that stay known for want of memory are found out: their frames have no hints. */
+/* A front end may change its memory faster than shards can forget: what is on its way to one stands
+ * for all that comes before it gets there. */
 static void memory_changed(void *ctx)
 {
 	struct disk *d = ctx;
+	__u64 frames = guest_memory__pages(vhost_dev__memory(d->dev));
 
-	disk__each_shard(d, forget_residents, guest_memory__pages(vhost_dev__memory(d->dev)), 0);
+	for (unsigned i = 0; i < d->nr_shards; i++) {
+		struct shard *s = &d->shard[i];
+
+		atomic_store(&s->frames, frames);
+		if (!atomic_exchange(&s->forgetting, true))
+			shard__post(s, &s->forget_msg);
+	}
 }
 
 static void front_end(void *ctx, bool connected, pid_t pid)
@@ -122,6 +133,7 @@ static int init_shards(struct disk *d)
 		s->index = i;
 		s->hungry_msg.fn = grow_hungry;
 		s->clear_msg.fn = clear;
+		s->forget_msg.fn = forget_residents;
 		s->held_last = &s->held;
 		init_memory(&s->memory);
 		o.memory = &s->memory;

@@ -54,6 +54,9 @@ struct shard {
 	struct loop_msg hungry_msg;
 	_Atomic bool clearing; /* on its way to be cleared */
 	struct loop_msg clear_msg;
+	_Atomic bool forgetting; /* on its way to forget residents, all but so many */
+	_Atomic __u64 frames;
+	struct loop_msg forget_msg;
 	struct exclusive_cache_counts published; /* the owner's words, read by all */
 
 	/* The control loop's. */
@@ -149,6 +152,7 @@ struct served_ring {
 	struct vring *ring;
 	struct data_loop *loop;
 	struct loop_fd kick;
+	int timer; /* in place of kicks that never come; else -1 */
 	bool watched, dead, dirty;
 	struct request *requests, *free;
 
@@ -303,7 +307,7 @@ struct disk {
 	__u64 min, max, share; /* bytes, bytes, relative */
 	pid_t vmm;
 	bool connected, removing;
-	unsigned nr_shards, nr_loops, next_loops;
+	unsigned nr_shards, nr_loops;
 	struct shard shard[MAX_SHARDS];
 	struct data_loop *loop[MAX_SHARDS];
 	struct served_ring ring[VHOST_MAX_QUEUES];
@@ -338,8 +342,8 @@ void disk__ring_start(struct disk *d, struct vring *ring);
 void disk__ring_stop(struct disk *d, struct vring *ring);
 /* disk.c: no ring is served, no message on its way. */
 void disk__end(struct disk *d);
-/* unmapped.c: the VMM gave up what was at its addresses from hva to end. -ENOMEM. */
-int disk__unmapped(struct disk *d, __u64 hva, __u64 end);
+/* unmapped.c: the VMM gave up what was at its addresses from hva to end. */
+void disk__unmapped(struct disk *d, __u64 hva, __u64 end);
 /* All counters of its loops, and latencies. */
 void disk__snapshot(const struct disk *d, struct server_disk *out);
 

@@ -454,14 +454,11 @@ int server__invalidate(struct server *s, __u16 id, __u64 page, __u64 count)
 	return 0;
 }
 
-int server__unmapped(struct server *s, pid_t vmm, __u64 hva, __u64 bytes)
+void server__unmapped(struct server *s, pid_t vmm, __u64 hva, __u64 bytes)
 {
-	int err = 0;
-
 	for (struct disk *d = s->disks; d; d = d->next)
 		if (d->vmm == vmm && !d->removing)
-			err = disk__unmapped(d, hva, hva + bytes) ?: err;
-	return err;
+			disk__unmapped(d, hva, hva + bytes);
 }
 
 /* --- figures --- */

@@ -2,10 +2,11 @@
 /*
  * The server: disks served through one exclusive cache.
  *
- * All of this is called from the control loop's thread. Each disk has a data loop (thread) for each
- * of its queues, and its cache is cut into as many shards by extents of 1 MiB, each owned by one of
- * these loops; what a request needs of another's shard is done there, by message. So nothing on the
- * way of a request is locked.
+ * All of this is called from the control loop's thread. Each disk's cache is cut into shards, by
+ * extents of 1 MiB, as many as queues= says; each is owned by one of the disk's data loops
+ * (threads). There are as many of these as queues that the guest uses, but no more than shards:
+ * queues share loops then. What a request needs of another's shard is done there, by message. So
+ * nothing on the way of a request is locked.
  */
 #ifndef HVTRACE_SERVER_H
 #define HVTRACE_SERVER_H
@@ -76,7 +77,7 @@ int server__drain(struct server *s, const char *name);
  * known to be in any frame. -ENOENT. */
 int server__invalidate(struct server *s, __u16 id, __u64 page, __u64 count);
 /* The VMM gave up what backs these of its addresses (hva, bytes): frames hold nothing any more. */
-int server__unmapped(struct server *s, pid_t vmm, __u64 hva, __u64 bytes);
+void server__unmapped(struct server *s, pid_t vmm, __u64 hva, __u64 bytes);
 
 /* Latency histogram: buckets as those of vm_counters (page_event.h), and what all took together. */
 struct served_latency {

@@ -246,6 +246,17 @@ void rig__set(struct rig *r, __u64 min, __u64 max, __u64 share)
 	call(r, &(struct call){.fn = set, .a = min, .b = max, .c = share});
 }
 
+static int unmapped(struct rig *r, struct call *c)
+{
+	server__unmapped(r->server, getpid(), c->a, c->b);
+	return 0;
+}
+
+void rig__unmapped(struct rig *r, __u64 hva, __u64 bytes)
+{
+	call(r, &(struct call){.fn = unmapped, .a = hva, .b = bytes});
+}
+
 static int invalidate(struct rig *r, struct call *c)
 {
 	return server__invalidate(r->server, c->disk.id, c->a, c->b);

@@ -44,6 +44,7 @@ struct server_disk rig__disk(struct rig *r);
 void rig__resize(struct rig *r, __u64 bytes);
 void rig__drain(struct rig *r);
 void rig__set(struct rig *r, __u64 min, __u64 max, __u64 share);
+void rig__unmapped(struct rig *r, __u64 hva, __u64 bytes); /* of this process */
 void rig__invalidate(struct rig *r, __u64 page, __u64 count);
 
 /* A front end that is ready. */

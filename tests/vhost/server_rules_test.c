@@ -396,6 +396,35 @@ static void test_events(void **state)
 
 #define rule(test) cmocka_unit_test_setup_teardown(test, setup, end)
 
+/* Frames that the VMM gave up hold nothing: nothing is captured from them. */
+static void test_unmapped(void **state)
+{
+	for (unsigned i = 0; i < 4; i++)
+		read_page(i, i, 1);
+	rig__unmapped(&rig, (uintptr_t)bytes_of(1), 2 * RAM_PAGE);
+	expect(gone, 2);
+	/* Again: they do already. */
+	rig__unmapped(&rig, (uintptr_t)bytes_of(0) + RAM_PAGE, 2 * RAM_PAGE);
+	rig__unmapped(&rig, (uintptr_t)bytes_of(1), RAM_PAGE);
+	expect(gone, 2);
+	for (unsigned i = 0; i < 4; i++)
+		read_page(4 + i, i, 1);
+	expect(capture[CAPTURED], 2);
+	assert_int_equal(rig__disk(&rig).cache.resident, 4);
+}
+
+/* The ring is looked at all the same. */
+static void test_no_kicks(void **state)
+{
+	assert_true(frontend__stop_queue(&f, 0) >= 0);
+	assert_int_equal(frontend__tell_fd(&f, VU_SET_VRING_KICK, 0, -1), 0);
+	for (unsigned i = 0; i < 20; i++) {
+		read_page(i, i, 1);
+		/* It sleeps by then. */
+		usleep(100);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -409,7 +438,8 @@ int main(void)
 		rule(test_mixed),	    rule(test_new_memory),
 		rule(test_reconnect),	    rule(test_drain),
 		rule(test_invalidate),	    rule(test_resize_to_nothing),
-		rule(test_events),
+		rule(test_events),	    rule(test_no_kicks),
+		rule(test_unmapped),
 	};
 
 	cmocka_set_test_filter(getenv("TEST"));
