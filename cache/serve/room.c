@@ -3,6 +3,7 @@
  * Room: chunks of the arena go to the shards that want them, from those that have more than their
  * disk is to have.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "../store/balance.h"
@@ -116,41 +117,38 @@ static void describe(const struct disk *d, struct balance_vm *v)
 }
 
 /* Within a disk: alike to all that want it. */
-static int set_targets(struct disk *d, __u64 total)
+static void set_targets(struct disk *d, __u64 total)
 {
 	struct balance_vm v[MAX_SHARDS];
-	int err;
 
 	for (unsigned i = 0; i < d->nr_shards; i++)
 		v[i] = (struct balance_vm){
 			.share = 1,
 			.wants = wish(&d->shard[i]),
 		};
-	err = balance__targets(v, d->nr_shards, total);
-	for (unsigned i = 0; !err && i < d->nr_shards; i++)
+	balance__targets(v, d->nr_shards, total);
+	for (unsigned i = 0; i < d->nr_shards; i++)
 		d->shard[i].target = v[i].target;
-	return err;
 }
 
 static int compute(struct server *s)
 {
 	size_t n = 0, i = 0;
 	struct balance_vm *v;
-	int err;
 
 	for (struct disk *d = server__first_disk(s); d; d = d->next)
 		n++;
 	v = calloc(n + 1, sizeof(*v));
 	if (!v)
-		return -1;
+		return -ENOMEM;
 	for (struct disk *d = server__first_disk(s); d; d = d->next)
 		describe(d, &v[i++]);
-	err = balance__targets(v, n, arena__chunks(server__arena(s)));
+	balance__targets(v, n, arena__chunks(server__arena(s)));
 	i = 0;
-	for (struct disk *d = server__first_disk(s); !err && d; d = d->next)
-		err = set_targets(d, v[i++].target);
+	for (struct disk *d = server__first_disk(s); d; d = d->next)
+		set_targets(d, v[i++].target);
 	free(v);
-	return err;
+	return 0;
 }
 
 /* --- towards it --- */
