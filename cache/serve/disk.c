@@ -187,6 +187,16 @@ static int copy_strings(struct disk *d, const struct server_disk_opts *o)
 	return d->name && d->path && d->socket ? 0 : -ENOMEM;
 }
 
+static void give_back_chunks(struct disk *d, struct exclusive_cache *c)
+{
+	void *chunk;
+
+	while (c && exclusive_cache__work(c))
+		;
+	while (c && (chunk = exclusive_cache__take_chunk(c)))
+		arena__give(server__arena(d->server), chunk);
+}
+
 static void free_disk(struct disk *d)
 {
 	for (unsigned i = 0; i < d->nr_loops; i++) {
@@ -195,11 +205,7 @@ static void free_disk(struct disk *d)
 		data_loop__free(d->loop[i]);
 	}
 	for (unsigned i = 0; i < d->nr_shards; i++) {
-		void *chunk;
-
-		while (d->shard[i].cache &&
-		       (chunk = exclusive_cache__take_chunk(d->shard[i].cache)))
-			arena__give(server__arena(d->server), chunk);
+		give_back_chunks(d, d->shard[i].cache);
 		exclusive_cache__free(d->shard[i].cache);
 	}
 	storage__close(d->storage);
