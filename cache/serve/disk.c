@@ -96,6 +96,7 @@ static void grow_hungry(struct loop_msg *m)
 {
 	struct shard *s = (struct shard *)((char *)m - offsetof(struct shard, hungry_msg));
 
+	atomic_store(&s->asking, false);
 	s->wants = true;
 	server__balance(s->disk->server);
 }
@@ -259,7 +260,7 @@ int disk__new(struct disk **out, struct server *s, const struct server_disk_opts
 	d->min = o->min;
 	d->max = o->max;
 	d->share = o->share ? o->share : 100;
-	d->nr_shards = choose_shards(o);
+	d->nr_shards = d->in_use = d->next_in_use = choose_shards(o);
 	init_memory(&d->memory);
 	err = init(d, o, why, size);
 	if (err)
@@ -336,6 +337,7 @@ void disk__snapshot(const struct disk *d, struct server_disk *out)
 		.direct = i->direct,
 		.vmm = d->vmm,
 		.queues = d->nr_shards,
+		.shards = d->in_use,
 		.running = d->dev ? vhost_dev__running(d->dev) : 0,
 		.min = d->min,
 		.max = d->max,

@@ -3,9 +3,9 @@
  * The server: disks served through one exclusive cache.
  *
  * All of this is called from the control loop's thread. Each disk has a data loop (thread) for each
- * of its queues, and its cache is cut into as many shards by extents of 1 MiB, each owned by one of
- * these loops; what a request needs of another's shard is done there, by message. So nothing on the
- * way of a request is locked.
+ * of its queues, and its cache is cut into as many shards by extents of 1 MiB (into fewer if it is
+ * not sure of a chunk for each), each owned by one of these loops; what a request needs of
+ * another's shard is done there, by message. So nothing on the way of a request is locked.
  */
 #ifndef HVTRACE_SERVER_H
 #define HVTRACE_SERVER_H
@@ -111,6 +111,7 @@ struct server_disk {
 	bool read_only, connected, direct;
 	pid_t vmm; /* 0: not known */
 	unsigned queues, running;
+	unsigned shards; /* that its pages are in: as many as queues, if it has a chunk for each */
 	__u64 min, max, share; /* bytes, bytes, relative */
 	__u64 bytes;	       /* of the image */
 	__u64 memory_pages;    /* the guest's */

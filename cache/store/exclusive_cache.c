@@ -533,6 +533,39 @@ void exclusive_cache__forget_residents(struct exclusive_cache *c, __u64 frames)
 	residents__restart(&c->residents, frames);
 }
 
+struct handing {
+	struct exclusive_cache *from;
+	struct exclusive_cache *(*fn)(void *ctx, __u64 page);
+	void *ctx;
+};
+
+static bool hand_over(void *ctx, struct page_cell *cell)
+{
+	const struct handing *h = ctx;
+	__u64 page = page_of(h->from, cell);
+	struct exclusive_cache *to = h->fn(h->ctx, page);
+
+	if (to == h->from)
+		return false;
+	if (is_resident(cell))
+		remember(to, page, cell->check, &h->from->residents.digest[cell->pos & NUMBER],
+			 cell->pos & BACK);
+	release(h->from, cell);
+	return true;
+}
+
+__u64 exclusive_cache__hand_over(struct exclusive_cache *c,
+				 struct exclusive_cache *(*fn)(void *ctx, __u64 page), void *ctx)
+{
+	struct handing h = {c, fn, ctx};
+	__u64 before = cached(c);
+
+	page_table__sweep(&c->table, hand_over, &h);
+	if (!c->residents.count)
+		residents__restart(&c->residents, c->residents.max);
+	return before - cached(c);
+}
+
 /* --- looking --- */
 
 static size_t metadata(const struct exclusive_cache *c)

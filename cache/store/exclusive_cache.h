@@ -21,8 +21,8 @@
  *
  * Used by one thread, which nothing here keeps busy for long: tables grow and shrink in steps, by
  * what is done to them and by exclusive_cache__work(). Only invalidate() of more pages than are
- * known and forget_residents() look at all that is known, at once. Pages are numbers on the
- * disk, frames are guest frame numbers.
+ * known, forget_residents() and hand_over() look at all that is known, at once. Pages are numbers
+ * on the disk, frames are guest frame numbers.
  */
 #ifndef HVTRACE_EXCLUSIVE_CACHE_H
 #define HVTRACE_EXCLUSIVE_CACHE_H
@@ -148,6 +148,12 @@ __u64 exclusive_cache__invalidate(struct exclusive_cache *c, __u64 page, __u64 c
 __u64 exclusive_cache__clear(struct exclusive_cache *c);
 /* No page is resident any more: the guest's memory is another, of so many frames. */
 void exclusive_cache__forget_residents(struct exclusive_cache *c, __u64 frames);
+
+/* Other caches are to have some of its pages from now on: fn tells which (or this one). Those that
+ * are resident are known there; those that are cached are dropped, how many. Nothing is in flight.
+ * Looks at all that is known, at once. */
+__u64 exclusive_cache__hand_over(struct exclusive_cache *c,
+				 struct exclusive_cache *(*fn)(void *ctx, __u64 page), void *ctx);
 
 struct exclusive_cache_counts {
 	__u64 cached, resident, ghosts; /* pages now */
