@@ -200,6 +200,16 @@ static int copy_strings(struct disk *d, const struct server_disk_opts *o)
 	return d->name && d->path && d->socket ? 0 : -ENOMEM;
 }
 
+static void give_back_chunks(struct disk *d, struct exclusive_cache *c)
+{
+	void *chunk;
+
+	while (c && exclusive_cache__work(c))
+		;
+	while (c && (chunk = exclusive_cache__take_chunk(c)))
+		arena__give(server__arena(d->server), chunk);
+}
+
 static void free_disk(struct disk *d)
 {
 	for (unsigned i = 0; i < d->nr_loops; i++) {
@@ -208,11 +218,7 @@ static void free_disk(struct disk *d)
 		data_loop__free(d->loop[i]);
 	}
 	for (unsigned i = 0; i < d->nr_shards; i++) {
-		void *chunk;
-
-		while (d->shard[i].cache &&
-		       (chunk = exclusive_cache__take_chunk(d->shard[i].cache)))
-			arena__give(server__arena(d->server), chunk);
+		give_back_chunks(d, d->shard[i].cache);
 		exclusive_cache__free(d->shard[i].cache);
 	}
 	storage__close(d->storage);
@@ -268,7 +274,7 @@ int disk__new(struct disk **out, struct server *s, const struct server_disk_opts
 	d->min = o->min;
 	d->max = o->max;
 	d->share = o->share ? o->share : 100;
-	d->nr_shards = choose_shards(o);
+	d->nr_shards = d->in_use = d->next_in_use = choose_shards(o);
 	init_memory(&d->memory);
 	err = init(d, o, why, size);
 	if (err)
@@ -346,6 +352,7 @@ void disk__snapshot(const struct disk *d, struct server_disk *out)
 		.locked = i->locked,
 		.vmm = d->vmm,
 		.queues = d->nr_shards,
+		.shards = d->in_use,
 		.running = d->dev ? vhost_dev__running(d->dev) : 0,
 		.min = d->min,
 		.max = d->max,

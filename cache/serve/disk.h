@@ -308,6 +308,8 @@ struct disk {
 	pid_t vmm;
 	bool connected, removing;
 	unsigned nr_shards, nr_loops;
+	unsigned in_use, next_in_use; /* shards that pages are in: the first ones */
+	bool served;		      /* a ring was started, ever */
 	struct shard shard[MAX_SHARDS];
 	struct data_loop *loop[MAX_SHARDS];
 	struct served_ring ring[VHOST_MAX_QUEUES];
@@ -324,7 +326,7 @@ struct disk {
 
 static inline struct shard *disk__shard(struct disk *d, __u64 page)
 {
-	return &d->shard[(page >> EXTENT_SHIFT) % d->nr_shards];
+	return &d->shard[(page >> EXTENT_SHIFT) % d->in_use];
 }
 
 int disk__new(struct disk **out, struct server *s, const struct server_disk_opts *o, __u16 id,
@@ -336,6 +338,10 @@ void disk__log(struct disk *d, const char *fmt, ...) __attribute__((format(print
 int disk__each_shard(struct disk *d, void (*fn)(struct shard *s, __u64 a, __u64 b), __u64 a,
 		     __u64 b);
 void disk__clear(struct disk *d);
+/* Have its pages in so many of its shards; soon, if it is served. */
+void disk__use_shards(struct disk *d, unsigned n);
+/* The same, while it is paused. */
+void disk__deal_pages(struct disk *d);
 /* disk_pause.c: rings came or go. */
 void disk__reconfigure(struct disk *d);
 void disk__ring_start(struct disk *d, struct vring *ring);

@@ -172,6 +172,7 @@ static void deal_out(struct disk *d)
 {
 	unsigned rings = count_wanted(d), n = rings < d->nr_shards ? rings : d->nr_shards, k = 0;
 
+	disk__deal_pages(d);
 	n = make_loops(d, n ? n : 1);
 	for (unsigned i = 0; i < d->nr_loops; i++)
 		d->loop[i]->next_rings = d->loop[i]->next_shards = 0;
@@ -290,6 +291,7 @@ void disk__ring_start(struct disk *d, struct vring *ring)
 		return;
 	}
 	r->wanted = true;
+	d->served = true;
 	disk__reconfigure(d);
 }
 

@@ -3,6 +3,7 @@
  * Room: chunks of the arena go to the shards that want them, from those that have more than their
  * disk is to have.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "../store/balance.h"
@@ -92,14 +93,14 @@ static __u64 wish_of(const struct disk *d)
 {
 	__u64 n = 0;
 
-	for (unsigned i = 0; i < d->nr_shards; i++)
+	for (unsigned i = 0; i < d->in_use; i++)
 		n += wish(&d->shard[i]);
 	return n;
 }
 
 static bool disk_wants(const struct disk *d)
 {
-	for (unsigned i = 0; i < d->nr_shards; i++)
+	for (unsigned i = 0; i < d->in_use; i++)
 		if (d->shard[i].wants)
 			return true;
 	return false;
@@ -116,41 +117,61 @@ static void describe(const struct disk *d, struct balance_vm *v)
 }
 
 /* Within a disk: alike to all that want it. */
-static int set_targets(struct disk *d, __u64 total)
+static void set_targets(struct disk *d, __u64 total)
 {
 	struct balance_vm v[MAX_SHARDS];
-	int err;
 
-	for (unsigned i = 0; i < d->nr_shards; i++)
+	for (unsigned i = 0; i < d->in_use; i++)
 		v[i] = (struct balance_vm){
 			.share = 1,
 			.wants = wish(&d->shard[i]),
 		};
-	err = balance__targets(v, d->nr_shards, total);
-	for (unsigned i = 0; !err && i < d->nr_shards; i++)
-		d->shard[i].target = v[i].target;
-	return err;
+	balance__targets(v, d->in_use, total);
+	for (unsigned i = 0; i < d->nr_shards; i++)
+		d->shard[i].target = i < d->in_use ? v[i].target : 0;
+}
+
+/*
+ * A shard without a chunk caches nothing, so a disk's pages are in no more shards than it has
+ * chunks for even if all disks want all they can get. That changes with what there is to share, not
+ * with what the guests do.
+ */
+static void choose_shards(struct server *s, struct balance_vm *v, size_t n)
+{
+	size_t i = 0;
+
+	for (size_t k = 0; k < n; k++)
+		v[k].wants = ~0ULL;
+	balance__targets(v, n, arena__chunks(server__arena(s)));
+	for (struct disk *d = server__first_disk(s); d; d = d->next, i++) {
+		__u64 chunks = v[i].target ?: 1;
+
+		disk__use_shards(d, chunks < d->nr_shards ? chunks : d->nr_shards);
+	}
 }
 
 static int compute(struct server *s)
 {
 	size_t n = 0, i = 0;
 	struct balance_vm *v;
-	int err;
 
 	for (struct disk *d = server__first_disk(s); d; d = d->next)
 		n++;
 	v = calloc(n + 1, sizeof(*v));
 	if (!v)
-		return -1;
+		return -ENOMEM;
 	for (struct disk *d = server__first_disk(s); d; d = d->next)
 		describe(d, &v[i++]);
-	err = balance__targets(v, n, arena__chunks(server__arena(s)));
+	choose_shards(s, v, n);
 	i = 0;
-	for (struct disk *d = server__first_disk(s); !err && d; d = d->next)
-		err = set_targets(d, v[i++].target);
+	for (struct disk *d = server__first_disk(s); d; d = d->next)
+		describe(d, &v[i++]);
+	balance__targets(v, n, arena__chunks(server__arena(s)));
+	i = 0;
+	for (struct disk *d = server__first_disk(s); d; d = d->next)
+		set_targets(d, v[i++].target);
 	free(v);
-	return err;
+	return 0;
 }
 
 /* --- towards it --- */
@@ -164,7 +185,7 @@ static __u64 shortage(struct server *s)
 	if (arena__excess(a))
 		return arena__excess(a);
 	for (struct disk *d = server__first_disk(s); d; d = d->next)
-		for (unsigned i = 0; i < d->nr_shards; i++)
+		for (unsigned i = 0; i < d->in_use; i++)
 			if (d->shard[i].wants && d->shard[i].target > d->shard[i].chunks)
 				need += d->shard[i].target - d->shard[i].chunks;
 	return need > free ? need - free : 0;
@@ -174,13 +195,17 @@ static void shrink(struct shard *s, __u64 *shortage)
 {
 	struct chunk_move *m;
 
-	if (!*shortage || s->moving || s->chunks <= s->target)
+	/* Those that are not in use have no use for them. */
+	if (!*shortage && s->index < s->disk->in_use)
+		return;
+	if (s->moving || s->chunks <= s->target)
 		return;
 	m = calloc(1, sizeof(*m));
 	if (!m)
 		return;
 	post(s, m, take_run);
-	(*shortage)--;
+	if (*shortage)
+		(*shortage)--;
 }
 
 static unsigned portion(const struct shard *s)

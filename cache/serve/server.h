@@ -3,10 +3,10 @@
  * The server: disks served through one exclusive cache.
  *
  * All of this is called from the control loop's thread. Each disk's cache is cut into shards, by
- * extents of 1 MiB, as many as queues= says; each is owned by one of the disk's data loops
- * (threads). There are as many of these as queues that the guest uses, but no more than shards:
- * queues share loops then. What a request needs of another's shard is done there, by message. So
- * nothing on the way of a request is locked.
+ * extents of 1 MiB, as many as queues= says (fewer if it is not sure of a chunk for each); each is
+ * owned by one of the disk's data loops (threads). There are as many of these as queues that the
+ * guest uses, but no more than queues= says: queues share loops then. What a request needs of
+ * another's shard is done there, by message. So nothing on the way of a request is locked.
  */
 #ifndef HVTRACE_SERVER_H
 #define HVTRACE_SERVER_H
@@ -114,6 +114,7 @@ struct server_disk {
 	bool read_only, connected, direct, locked; /* see storage_info */
 	pid_t vmm;				   /* 0: not known */
 	unsigned queues, running;
+	unsigned shards; /* that its pages are in: as many as queues, if it has a chunk for each */
 	__u64 min, max, share; /* bytes, bytes, relative */
 	__u64 bytes;	       /* of the image */
 	__u64 memory_pages;    /* the guest's */

@@ -21,9 +21,9 @@ static struct rig rig;
 static struct frontend f;
 static __u64 memory;
 
-static int setup(void **state)
+static int set_up(__u64 cache, unsigned queues)
 {
-	rig = (struct rig){.audit = 1};
+	rig = (struct rig){.audit = 1, .cache = cache, .queues = queues};
 	rig__start(&rig);
 	rig__open(&rig, &f, NULL);
 	memory = ram__alloc(&f.ram, FRAMES * RAM_PAGE, RAM_PAGE);
@@ -32,6 +32,16 @@ static int setup(void **state)
 	/* Reads past the page cache see them. */
 	assert_int_equal(msync(rig.disk, rig.bytes, MS_SYNC), 0);
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return set_up(0, 0);
+}
+
+static int setup_small(void **state)
+{
+	return set_up(4 << 20, 4);
 }
 
 static int end(void **state)
@@ -394,6 +404,73 @@ static void test_events(void **state)
 	expect(dropped_events, 0);
 }
 
+/* --- fewer chunks than shards --- */
+
+/* 200 pages of each of the first 6 MiB, by one frame: what is read next evicts it. */
+static void read_extents(unsigned extents)
+{
+	for (unsigned i = 0; i < extents * 200; i++)
+		read_page(i / 200 * 256 + i % 200, 0, 1);
+}
+
+static void wait_for_shards(unsigned n)
+{
+	for (int i = 0; i < 2000 && rig__disk(&rig).shards != n; i++)
+		usleep(5000);
+	assert_int_equal(rig__disk(&rig).shards, n);
+}
+
+/* 2 chunks and 4 queues: all of the cache is used, for all of the disk's pages. */
+static void test_few_chunks(void **state)
+{
+	assert_int_equal(rig__disk(&rig).queues, 4);
+	wait_for_shards(2);
+	read_extents(5);
+	expect(misses, 1000);
+	expect(capture[CAPTURED], 999);
+	expect(capture[CAPTURE_NO_ROOM], 0);
+	/* 600 pages of 512 slots, and 400. */
+	read_extents(5);
+	assert_true(counts().hits >= 400);
+	expect(capture[CAPTURE_NO_ROOM], 0);
+	assert_true(rig__disk(&rig).cache.cached >= 900);
+}
+
+/* Known where they were read to, whether or not there was room for them. */
+static __u64 known(void)
+{
+	const struct served_counts c = counts();
+
+	return c.capture[CAPTURED] + c.capture[CAPTURE_NO_ROOM];
+}
+
+/* The cache grows and shrinks while pages are in the guest: wherever they belong by then, they are
+ * known, and none is found with what it held before. (A shard may wait for its first chunk.) */
+static void test_other_shards(void **state)
+{
+	static const struct {
+		__u64 bytes;
+		unsigned shards;
+	} to[] = {{8 << 20, 4}, {6 << 20, 3}, {2 << 20, 1}, {4 << 20, 2}, {16 << 20, 4}};
+	__u64 before, version = 1;
+
+	for (size_t i = 0; i < sizeof(to) / sizeof(to[0]); i++) {
+		for (unsigned k = 0; k < 16; k++)
+			read_page(k * 256 + i, k, 1);
+		before = known();
+		rig__resize(&rig, to[i].bytes);
+		wait_for_shards(to[i].shards);
+		for (unsigned k = 0; k < 16; k++)
+			read_page(k * 256 + 100 + i, k, 1);
+		assert_int_equal(known(), before + 16);
+		/* Cached where it belongs now, written, and read where it belongs then. */
+		read_page(7, 20, version);
+		read_page(8, 20, 1);
+		write_page(7, 21, ++version);
+	}
+	read_page(7, 22, version);
+}
+
 #define rule(test) cmocka_unit_test_setup_teardown(test, setup, end)
 
 /* Frames that the VMM gave up hold nothing: nothing is captured from them. */
@@ -428,18 +505,31 @@ static void test_no_kicks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		rule(test_capture_and_hit), rule(test_swap),
-		rule(test_same_page_again), rule(test_changed_frame),
-		rule(test_zeroed_frame),    rule(test_latency),
-		rule(test_written_frame),   rule(test_write_takes_out),
-		rule(test_part_takes_out),  rule(test_discard_takes_out),
-		rule(test_zeroes_take_out), rule(test_part_of_a_page),
-		rule(test_odd_address),	    rule(test_many_pages),
-		rule(test_mixed),	    rule(test_new_memory),
-		rule(test_reconnect),	    rule(test_drain),
-		rule(test_invalidate),	    rule(test_resize_to_nothing),
-		rule(test_events),	    rule(test_no_kicks),
+		rule(test_capture_and_hit),
+		rule(test_swap),
+		rule(test_same_page_again),
+		rule(test_changed_frame),
+		rule(test_zeroed_frame),
+		rule(test_latency),
+		rule(test_written_frame),
+		rule(test_write_takes_out),
+		rule(test_part_takes_out),
+		rule(test_discard_takes_out),
+		rule(test_zeroes_take_out),
+		rule(test_part_of_a_page),
+		rule(test_odd_address),
+		rule(test_many_pages),
+		rule(test_mixed),
+		rule(test_new_memory),
+		rule(test_reconnect),
+		rule(test_drain),
+		rule(test_invalidate),
+		rule(test_resize_to_nothing),
+		rule(test_events),
+		rule(test_no_kicks),
 		rule(test_unmapped),
+		cmocka_unit_test_setup_teardown(test_few_chunks, setup_small, end),
+		cmocka_unit_test_setup_teardown(test_other_shards, setup_small, end),
 	};
 
 	cmocka_set_test_filter(getenv("TEST"));
