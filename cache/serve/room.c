@@ -13,7 +13,7 @@
 #define READY 64
 /* Not to keep others waiting for longer, ns: what is missing then is made the next time. */
 #define PREPARE_NS 10000000
-/* Given at once at most: a shard grows by a quarter each time. */
+/* Given at once at most: a shard grows by 16 MiB and a quarter each time. */
 #define BATCH 64
 
 struct chunk_move {
@@ -106,11 +106,16 @@ static bool disk_wants(const struct disk *d)
 	return false;
 }
 
+static __u64 to_chunks(__u64 bytes)
+{
+	return bytes / ARENA_CHUNK + (bytes % ARENA_CHUNK > 0);
+}
+
 static void describe(const struct disk *d, struct balance_vm *v)
 {
 	*v = (struct balance_vm){
-		.min = (d->min + ARENA_CHUNK - 1) / ARENA_CHUNK,
-		.max = d->max ? (d->max + ARENA_CHUNK - 1) / ARENA_CHUNK : 0,
+		.min = to_chunks(d->min),
+		.max = to_chunks(d->max),
 		.share = d->share,
 		.wants = disk_wants(d) ? ~0ULL : wish_of(d),
 	};
@@ -191,12 +196,23 @@ static __u64 shortage(struct server *s)
 	return need > free ? need - free : 0;
 }
 
-static void shrink(struct shard *s, __u64 *shortage)
+/* Chunks that a disk has and must not have, though nobody else may want them: its maximum is lower
+ * than it was. */
+static __u64 beyond_maximum(const struct disk *d)
+{
+	__u64 n = 0, max = to_chunks(d->max);
+
+	for (unsigned i = 0; i < d->nr_shards; i++)
+		n += d->shard[i].chunks;
+	return max && n > max ? n - max : 0;
+}
+
+static void shrink(struct shard *s, __u64 *shortage, __u64 *beyond)
 {
 	struct chunk_move *m;
 
 	/* Those that are not in use have no use for them. */
-	if (!*shortage && s->index < s->disk->in_use)
+	if (!*shortage && !*beyond && s->index < s->disk->in_use)
 		return;
 	if (s->moving || s->chunks <= s->target)
 		return;
@@ -204,8 +220,16 @@ static void shrink(struct shard *s, __u64 *shortage)
 	if (!m)
 		return;
 	post(s, m, take_run);
-	if (*shortage)
-		(*shortage)--;
+	*shortage -= *shortage > 0;
+	*beyond -= *beyond > 0;
+}
+
+static void shrink_disk(struct disk *d, __u64 *shortage)
+{
+	__u64 beyond = beyond_maximum(d);
+
+	for (unsigned i = 0; !d->removing && i < d->nr_shards; i++)
+		shrink(&d->shard[i], shortage, &beyond);
 }
 
 static unsigned portion(const struct shard *s)
@@ -247,8 +271,7 @@ void server__balance(struct server *s)
 		return;
 	missing = shortage(s);
 	for (struct disk *d = server__first_disk(s); d; d = d->next)
-		for (unsigned i = 0; !d->removing && i < d->nr_shards; i++)
-			shrink(&d->shard[i], &missing);
+		shrink_disk(d, &missing);
 	for (struct disk *d = server__first_disk(s); d; d = d->next)
 		for (unsigned i = 0; !d->removing && i < d->nr_shards; i++)
 			grow(&d->shard[i]);

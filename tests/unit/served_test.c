@@ -265,9 +265,9 @@ static void metrics_are_stats(void **state)
 	assert_int_not_equal(disk.now.counts.hits, second.now.counts.hits);
 	assert_int_equal(stat_of(json_array_get(vms, 0), "hits"), disk.now.counts.hits);
 	assert_int_equal(stat_of(json_array_get(vms, 1), "hits"), second.now.counts.hits);
-	/* None is left out: those, two more of disks, the histogram; 7 of the server. */
+	/* None is left out: those, two more of disks, the histogram; 8 of the server. */
 	assert_int_equal(count_of(text, "# TYPE hvtrace_"),
-			 nr_served_counts + sizeof(others) / sizeof(others[0]) + 3 + 7);
+			 nr_served_counts + sizeof(others) / sizeof(others[0]) + 3 + 8);
 	for (size_t i = 0; i < 2; i++)
 		compare_disk(text, json_array_get(vms, i));
 	json_decref(stats);

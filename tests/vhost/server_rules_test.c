@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The exclusive cache's rules, one request at a time: which pages enter it, which are found in it,
  * and what takes them out. */
+#define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -471,24 +473,121 @@ static void test_other_shards(void **state)
 	read_page(7, 22, version);
 }
 
-#define rule(test) cmocka_unit_test_setup_teardown(test, setup, end)
+/* --- frames that the VMM gives up --- */
 
-/* Frames that the VMM gave up hold nothing: nothing is captured from them. */
+/* As a balloon does: the memory is gone, then the server is told. */
+static void punch(unsigned first, unsigned nr)
+{
+	const struct ram_region *r = &f.ram.region[0];
+
+	assert_int_equal(fallocate(r->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				   r->offset + ((char *)bytes_of(first) - r->base),
+				   (off_t)nr * RAM_PAGE),
+			 0);
+}
+
+static void tell(unsigned first, unsigned nr)
+{
+	rig__unmapped(&rig, getpid(), bytes_of(first), (__u64)nr * RAM_PAGE);
+}
+
+static void expect_residents(unsigned n)
+{
+	for (unsigned i = 0; i < 5000 && rig__disk(&rig).cache.resident != n; i++)
+		usleep(1000);
+	assert_int_equal(rig__disk(&rig).cache.resident, n);
+}
+
+static void read_pages(unsigned first, unsigned nr)
+{
+	for (unsigned i = 0; i < nr; i++)
+		read_page(first + i, i, 1);
+}
+
 static void test_unmapped(void **state)
 {
-	for (unsigned i = 0; i < 4; i++)
-		read_page(i, i, 1);
-	rig__unmapped(&rig, (uintptr_t)bytes_of(1), 2 * RAM_PAGE);
-	expect(gone, 2);
-	/* Again: they do already. */
-	rig__unmapped(&rig, (uintptr_t)bytes_of(0) + RAM_PAGE, 2 * RAM_PAGE);
-	rig__unmapped(&rig, (uintptr_t)bytes_of(1), RAM_PAGE);
-	expect(gone, 2);
-	for (unsigned i = 0; i < 4; i++)
-		read_page(4 + i, i, 1);
-	expect(capture[CAPTURED], 2);
-	assert_int_equal(rig__disk(&rig).cache.resident, 4);
+	read_pages(10, 8);
+	expect_residents(8);
+	punch(2, 4);
+	tell(2, 4);
+	expect(gone, 4);
+	expect_residents(4);
+	assert_int_equal(rig.events[PAGE_EVICT], 4);
+	assert_int_equal(rig.uncaptured, 4);
+	/* Nobody looks at these frames: they are not even found to have changed. */
+	read_pages(20, 8);
+	expect(capture[CAPTURED], 4);
+	expect(capture[CAPTURE_CHANGED], 0);
+	expect(capture[CAPTURE_UNKNOWN], 0);
+	assert_int_equal(rig__disk(&rig).cache.cached, 4);
+	read_pages(10, 8);
+	expect(hits, 4);
+	/* The frames are like any others from then on. */
+	read_pages(20, 8);
+	expect(hits, 12);
+	/* What was given up a second time is another eviction. */
+	tell(0, 8);
+	expect(gone, 12);
+	expect_residents(0);
 }
+
+/* Told of only when it holds the next page: that one is forgotten, in vain, and nothing else. */
+static void test_unmapped_late(void **state)
+{
+	read_pages(10, 2);
+	punch(0, 1);
+	read_page(12, 0, 1);
+	expect(capture[CAPTURE_CHANGED], 1);
+	tell(0, 1);
+	expect(gone, 1);
+	expect_residents(1);
+	read_page(13, 0, 1);
+	read_page(14, 1, 1);
+	expect(capture[CAPTURED], 1);
+	read_page(10, 2, 1);
+	read_page(12, 3, 1);
+	expect(hits, 0);
+	read_page(11, 4, 1);
+	expect(hits, 1);
+}
+
+/* Other processes' addresses, and those that are no frame's, or of a frame that held nothing. */
+static void test_unmapped_elsewhere(void **state)
+{
+	const struct ram_region *r = &f.ram.region[0];
+
+	read_pages(10, 4);
+	rig__unmapped(&rig, getpid() + 1, bytes_of(0), 4 * RAM_PAGE);
+	rig__unmapped(&rig, getpid(), r->base - RAM_PAGE, RAM_PAGE);
+	rig__unmapped(&rig, getpid(), r->base + r->bytes, 64 * RAM_PAGE);
+	rig__unmapped(&rig, getpid(), bytes_of(0), 0);
+	tell(4, FRAMES - 4);
+	expect(gone, 0);
+	expect_residents(4);
+	read_pages(20, 4);
+	expect(capture[CAPTURED], 4);
+}
+
+/* All of a VMM's addresses, with all of its regions. */
+static void test_unmapped_all(void **state)
+{
+	struct ring_seg seg = {1ULL << 32, 8 * RAM_PAGE};
+	struct blk_io io = {.type = VIRTIO_BLK_T_IN, .sector = 20 * 8, .seg = &seg, .nr = 1};
+
+	assert_int_equal(ram__add(&f.ram, seg.gpa, seg.bytes, 0, false), 0);
+	assert_int_equal(frontend__add_region(&f, 1), 0);
+	read_pages(10, 4);
+	assert_int_equal(frontend__do(&f, 0, &io), 0);
+	expect_residents(12);
+	rig__unmapped(&rig, getpid(), NULL, ~0ULL);
+	expect(gone, 12);
+	expect_residents(0);
+	assert_int_equal(rig.uncaptured, 12);
+	assert_int_equal(frontend__do(&f, 0, &io), 0);
+	expect(hits, 0);
+}
+
+#define rule(test) cmocka_unit_test_setup_teardown(test, setup, end)
 
 /* The ring is looked at all the same. */
 static void test_no_kicks(void **state)
@@ -528,6 +627,9 @@ int main(void)
 		rule(test_events),
 		rule(test_no_kicks),
 		rule(test_unmapped),
+		rule(test_unmapped_late),
+		rule(test_unmapped_elsewhere),
+		rule(test_unmapped_all),
 		cmocka_unit_test_setup_teardown(test_few_chunks, setup_small, end),
 		cmocka_unit_test_setup_teardown(test_other_shards, setup_small, end),
 	};
