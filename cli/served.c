@@ -195,6 +195,8 @@ const struct served_count served_counts_table[] = {
 	COUNT(refused, "bad requests", "Requests that broke the rules."),
 	COUNT(hits, "pages hit", "Pages read that came from the cache."),
 	COUNT(misses, "pages missed", "Pages read that came from the storage."),
+	COUNT(found, "... of them in the guest's own memory",
+	      "Hits of pages whose former frame still held them."),
 	COUNT(bypassed, "reads of less than a page", "Reads of a part of a page or frame."),
 	COUNT(zeroed, "evicted pages found zeroed",
 	      "Evicted pages whose frame was all zeroes when it was looked at."),

@@ -134,6 +134,20 @@ static enum capture capture_here(struct data_loop *l, struct shard *shard, __u64
 	return why;
 }
 
+bool data_loop__find(struct data_loop *l, struct shard *shard, __u64 page, __u64 frame)
+{
+	const struct guest_memory *m = vhost_dev__memory(l->disk->dev);
+	__u64 gpa = frame * PAGE_BYTES, bytes = PAGE_BYTES;
+	_Atomic __u64 *hint = guest_memory__hint(m, gpa);
+	const char *at = guest_memory__at(m, gpa, &bytes);
+
+	if (!hint || !at || bytes < PAGE_BYTES ||
+	    atomic_load_explicit(hint, memory_order_relaxed) != page + 1)
+		return false;
+	atomic_store_explicit(hint, 0, memory_order_relaxed);
+	return capture_here(l, shard, page, frame, at) == CAPTURED;
+}
+
 static void tell(struct data_loop *l, __u64 page, __u64 frame, bool captured)
 {
 	struct page_event e = {

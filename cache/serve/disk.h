@@ -272,6 +272,9 @@ void part__write_done(struct part *p);
 /* The frame at this guest address is about to hold something else than what it did: page `incoming`
  * of the disk (~0: none). copy: its bytes are still there. */
 void data_loop__evict(struct data_loop *l, __u64 gpa, const char *at, __u64 incoming, bool copy);
+/* The guest asks for a page that it was last seen to hold in that frame, of one of the loop's own
+ * shards: so it holds it no more, but the frame may. Whether the page is in the cache now. */
+bool data_loop__find(struct data_loop *l, struct shard *shard, __u64 page, __u64 frame);
 int data_loop__init_stages(struct data_loop *l, struct memory *m);
 
 /* wide.c */

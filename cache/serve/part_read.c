@@ -15,6 +15,21 @@ static bool chosen_for_audit(struct data_loop *l)
 	return true;
 }
 
+/* A guest that drops a page and wants it back before its frame was used for anything else: nobody
+ * could see that eviction, but the page's bytes are there. Told to the miss curve it is as unseen
+ * as before: how long it was gone is not known. */
+static void *find_in_guest(struct part *p, unsigned i)
+{
+	struct page_op *op = &p->op[i];
+	__u64 page = p->page + i, frame;
+
+	if (!exclusive_cache__is_resident(p->shard->cache, page, &frame) ||
+	    !data_loop__find(p->at, p->shard, page, frame))
+		return NULL;
+	COUNT(p->at, found);
+	return exclusive_cache__take(p->shard->cache, page, &op->digest);
+}
+
 static void look_up(struct part *p, unsigned i)
 {
 	struct page_op *op = &p->op[i];
@@ -25,7 +40,7 @@ static void look_up(struct part *p, unsigned i)
 		op->missing = true;
 		return;
 	}
-	op->slot = exclusive_cache__take(c, p->page + i, &op->digest);
+	op->slot = exclusive_cache__take(c, p->page + i, &op->digest) ?: find_in_guest(p, i);
 	if (!op->slot)
 		COUNT(p->at, misses);
 	else

@@ -92,7 +92,8 @@ struct served_counts {
 	__u64 errors;	    /* answered with an error of the storage */
 	__u64 refused;	    /* bad requests */
 	__u64 hits, misses; /* pages */
-	__u64 bypassed;	    /* reads of a part of a page, or to a part of a frame: not looked up */
+	__u64 found;	/* of the hits: not in the cache, but still in the frame it was in before */
+	__u64 bypassed; /* reads of a part of a page, or to a part of a frame: not looked up */
 	__u64 capture[CAPTURES]; /* pages captured, and not captured, by reason */
 	__u64 zeroed; /* of those whose contents changed: all zeroes now. A guest that zeroes pages
 			 as it allocates them (Linux's init_on_alloc=1) leaves nothing to capture */

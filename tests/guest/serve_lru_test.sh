@@ -202,12 +202,19 @@ simulate()
 	echo "all $(simulated $(($2 * 102 / 100)) opt)"
 }
 
+# boot_linux GUEST_MIB CACHE: a kernel that frees hardly more than it has to.
+boot_linux()
+{
+	boot "$@"
+	guest "cd /proc/sys/vm && echo 1024 >min_free_kbytes && echo 0 >watermark_boost_factor" ||
+		die "no such settings"
+}
+
 # page_cache LOOP: the same work in each guest; what it reads, a line each, and all since it booted.
 page_cache()
 {
 	local pattern
 
-	guest "echo 1024 >/proc/sys/vm/min_free_kbytes"
 	work "workload scan /dev/vda 0 $1 3"
 	echo "loop $READ"
 	work "pages uniform cached /dev/vda $DISK $((READS * 2)) 1"
@@ -225,7 +232,7 @@ capacity()
 {
 	local i held most=0
 
-	boot "$2" 0
+	boot_linux "$2" 0
 	for i in 1 2 3 4; do
 		guest "dd if=/dev/vda of=/dev/null bs=1M skip=$((i * 8)) 2>/dev/null;" \
 			"pages resident /dev/vda" >"$WORK/held"
@@ -247,13 +254,13 @@ case_linux()
 	# Fits although either guest frees up to a quarter more than it has to, now and then.
 	loop=$((large * 7 / 10))
 	echo "page caches of $small and $large pages, cache of $cache pages"
-	boot $GUEST_MIB ${cache}p
+	boot_linux $GUEST_MIB ${cache}p
 	(page_cache "$loop") >"$WORK/with" || die "$(cat "$WORK/with")"
 	halt
-	boot $((GUEST_MIB + MORE)) 0
+	boot_linux $((GUEST_MIB + MORE)) 0
 	(page_cache "$loop") >"$WORK/without" || die "$(cat "$WORK/without")"
 	halt
-	boot $GUEST_MIB 0
+	boot_linux $GUEST_MIB 0
 	(page_cache "$loop") >"$WORK/alone" || die "$(cat "$WORK/alone")"
 	halt
 	simulate "$loop" $((small + cache)) >"$WORK/lru"
