@@ -43,8 +43,8 @@ srcs = $(filter-out $(2),$(wildcard $(1)))
 # Everything but the tracers (and main) does without a BPF object: one archive, from which
 # the program and each test take what they need.
 TRACER_SRCS := $(wildcard loader/tracer*.c loader/foreign*.c)
-PLAIN_SRCS  := $(call srcs,cache/*.c cache/*/*.c analysis/*.c analysis/policy/*.c loader/*.c loader/trace/*.c \
-	       cli/*.c,$(TRACER_SRCS) cli/main.c)
+PLAIN_SRCS  := $(call srcs,cache/*.c cache/*/*.c analysis/*.c analysis/policy/*.c analysis/plan/*.c \
+	       loader/*.c loader/trace/*.c cli/*.c,$(TRACER_SRCS) cli/main.c)
 TRACER      := $(call objs,$(TRACER_SRCS))
 PLAIN       := $(O)/libhvtrace.a
 MAIN        := $(call objs,$(wildcard cli/main.c))
