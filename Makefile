@@ -35,7 +35,7 @@ ALL_CFLAGS := -std=gnu11 $(WARN) $(CFLAGS) $(SANITIZE) \
 ALL_LDFLAGS := $(SANITIZE) $(LDFLAGS)
 BPF_CFLAGS := -std=gnu11 -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra \
 	      -Werror -Wno-unused-parameter
-LIBS       := -lbpf -lelf -lz -lzstd -luring -lxxhash -ljansson -lyaml -lpthread -lm
+LIBS       := -lbpf -lelf -lz -lzstd -luring -lxxhash -ljansson -lyaml -lglpk -lpthread -lm
 
 objs = $(patsubst %.c,$(O)/%.o,$(1))
 srcs = $(filter-out $(2),$(wildcard $(1)))
