@@ -7,8 +7,8 @@
 #include "plan_solve.h"
 
 /* What planner__granule() leaves to be given out: so many granules, and so many for each leaf. */
-#define GRANULES 1024
-#define GRANULES_A_LEAF 4
+#define GRANULES 4096
+#define GRANULES_A_LEAF 8
 
 /* Pages that are of use above what all have anyway. */
 static __u64 to_give(const struct plan_tree *t)
@@ -101,28 +101,30 @@ static struct plan *new_plan(size_t n)
 	return p;
 }
 
-static int solve_both(const struct plan_tree *t, bool greedy, struct plan *p, __u64 *exact,
-		      __u64 *hull)
+/* Sums in another order differ in their last digits. */
+static double at_most(double bound, double cost)
+{
+	return bound < cost ? bound : cost;
+}
+
+static int solve_both(const struct plan_tree *t, const struct planner_opts *o, struct plan *p,
+		      __u64 *exact, __u64 *hull)
 {
 	int err = plan_hull__solve(t, hull, &p->bound);
 
-	if (!err && !greedy)
+	if (!err && !o->greedy)
 		err = plan_exact__solve(t, p->granule, exact);
 	if (err)
 		return err;
-	if (greedy)
+	p->greedy = cost_of(t, hull);
+	p->by_hulls = o->greedy || (o->either && p->greedy < cost_of(t, exact));
+	if (p->by_hulls)
 		exact = hull;
 	p->cost = cost_of(t, exact);
-	p->greedy = cost_of(t, hull);
-	/* Sums in another order. */
-	if (p->bound > p->cost)
-		p->bound = p->cost;
-	if (p->bound > p->greedy)
-		p->bound = p->greedy;
-	if (p->bound < 0)
-		p->bound = 0;
+	p->bound = at_most(p->bound > 0 ? p->bound : 0, at_most(p->cost, p->greedy));
 	sum_up(t, exact, p);
-	p->spare = t->nodes[0].most == PLAN_NO_MOST ? 0 : t->nodes[0].most - in_leaves(t, exact);
+	if (t->nodes[0].most != PLAN_NO_MOST)
+		p->spare = t->nodes[0].most - in_leaves(t, exact);
 	return 0;
 }
 
@@ -138,7 +140,7 @@ static int solve(const struct plan_tree *t, const struct planner_opts *o, struct
 			err = -E2BIG;
 	}
 	if (!err)
-		err = solve_both(t, o->greedy, p, exact, hull);
+		err = solve_both(t, o, p, exact, hull);
 	free(exact);
 	free(hull);
 	if (err)

@@ -344,6 +344,36 @@ static void make_convex(struct random *r, struct tree *t)
 	}
 }
 
+/* At a coarse granule the hulls' answer may be the better one. */
+static void test_either(void **state)
+{
+	struct random r = {random__seed()};
+	size_t hulls = 0, exact = 0;
+
+	for (int i = 0; i < CASES; i++) {
+		struct tree t;
+		struct planner_opts o = {.sz = sizeof(o), .granule = 5, .either = true};
+		struct plan *p, *either;
+
+		make_tree(&r, &t);
+		o.nodes = t.nodes;
+		o.n = t.n;
+		p = solve(&t, o.granule, false);
+		assert_int_equal(planner__solve(&either, &o), 0);
+		if (!p->nr_clashes) {
+			check_plan(&t, either);
+			assert_false(p->by_hulls);
+			assert_int_equal(either->by_hulls, p->greedy < p->cost);
+			assert_true(either->cost == fmin(p->greedy, p->cost));
+			hulls += either->by_hulls;
+			exact += p->cost < p->greedy;
+		}
+		plan__free(p);
+		plan__free(either);
+	}
+	assert_true(hulls && exact);
+}
+
 static void test_convex(void **state)
 {
 	struct random r = {random__seed()};
@@ -479,12 +509,12 @@ static void test_granule(void **state)
 	t.nodes[0] = (struct plan_node){.most = 1000 + (1 << 20)};
 	t.nodes[1] = (struct plan_node){
 		.least = 1000, .most = PLAN_NO_MOST, .steps = steps, .nr_steps = 2};
-	/* Of use are 999000 pages: 975.6 KiPages. */
-	assert_int_equal(planner__granule(t.nodes, t.n), 512);
+	/* Of use are 999000 pages: 7804 of 128, 3902 of 256. */
+	assert_int_equal(planner__granule(t.nodes, t.n), 128);
 	/* No bound at all, and still a plan. */
 	t.nodes[0].most = PLAN_NO_MOST;
 	p = solve(&t, 0, false);
-	assert_int_equal(p->granule, 512);
+	assert_int_equal(p->granule, 128);
 	assert_int_equal(p->sizes[1].size, 1000000);
 	plan__free(p);
 	/* Nothing to give. */
@@ -580,11 +610,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_brute_force), cmocka_unit_test(test_greedy),
-		cmocka_unit_test(test_convex),	    cmocka_unit_test(test_more_memory),
-		cmocka_unit_test(test_cliff),	    cmocka_unit_test(test_groups),
-		cmocka_unit_test(test_clash),	    cmocka_unit_test(test_granule),
-		cmocka_unit_test(test_no_tree),	    cmocka_unit_test(test_too_fine),
-		cmocka_unit_test(test_join),
+		cmocka_unit_test(test_either),	    cmocka_unit_test(test_convex),
+		cmocka_unit_test(test_more_memory), cmocka_unit_test(test_cliff),
+		cmocka_unit_test(test_groups),	    cmocka_unit_test(test_clash),
+		cmocka_unit_test(test_granule),	    cmocka_unit_test(test_no_tree),
+		cmocka_unit_test(test_too_fine),    cmocka_unit_test(test_join),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
