@@ -86,7 +86,7 @@ static char *slurp(FILE *in, size_t *len)
 
 static int read_stream(struct plot_file *f, FILE *in)
 {
-	struct curve_csv_fault fault;
+	struct csv_fault fault;
 	size_t len;
 	char *text = slurp(in, &len);
 	int err;
