@@ -23,7 +23,7 @@
 
 #define PACK_MAX_SIZE (1ULL << 52)
 #define PACK_MAX_VMS (1U << 16)
-#define PACK_MAX_HOSTS (1U << 16)
+#define PACK_MAX_HOSTS (1U << 12)
 
 struct pack_opts {
 	size_t sz;	  /* sizeof(struct pack_opts) */
