@@ -115,14 +115,14 @@ static void need(struct plan_seat *s, __u64 pages, enum plan_least why)
 	s->why = why;
 }
 
-/* What is assured is never guessed. */
+/* What is assured is never guessed, and without a min nobody said how far to go. */
 static void find_bounds(struct plan_seat *s, bool guess)
 {
 	const struct plan_vm *vm = s->vm;
 
 	if (has(vm, FACT_MIN))
 		need(s, vm->facts.min, LEAST_MIN);
-	if (!guess || s->assured)
+	if (!guess || s->assured || !has(vm, FACT_MIN))
 		need(s, appetite__known_from(s->appetite), LEAST_CURVE);
 	if (s->assured)
 		need(s, appetite__assured_from(s->appetite, &s->assurance), LEAST_ASSURED);

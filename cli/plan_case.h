@@ -39,7 +39,7 @@ struct plan_case {
 struct plan_case_opts {
 	__u64 granule; /* pages; 0: one that fits */
 	bool greedy;
-	bool guess; /* sizes below what curves show */
+	bool guess; /* sizes below what curves show, too, down to a VM's min */
 };
 
 /* From VMs that stay where they are. -EINVAL: something has to be known, or cannot be; -E2BIG: the

@@ -69,7 +69,7 @@ static const char help[] =
 	"      --default FACT=VALUE,... of all of which it is not known\n"
 	"      --only NAME              only this VM (may be repeated)\n"
 	"      --space disk|mem         only curves of this space (default: disk, or else mem)\n"
-	"      --guess                  sizes below what a curve shows, too, on a straight line\n"
+	"      --guess                  sizes below what a curve shows, too, down to the min\n"
 	"      --granule SIZE           give out so much at a time (default: one that fits)\n"
 	"      --greedy                 by convex hulls: fast, with a bound on how far off\n"
 	"\n"

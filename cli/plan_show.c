@@ -44,6 +44,7 @@ static void add_row(struct plan_totals *t, const struct plan_row *row)
 	t->then.lower += row->then.lost.lower;
 	t->then.upper += row->then.lost.upper;
 	t->misses += row->then.misses.guess;
+	t->guessed |= !row->then.known;
 	/* What is not there yet loses nothing now. */
 	if (row->seat->vm->fresh)
 		return;
@@ -77,6 +78,12 @@ static double half_width(const struct appetite_range *r)
 	return fmax(r->upper - r->guess, r->guess - r->lower);
 }
 
+/* Nobody knows how far off a guess is. */
+static double error_of(const struct appetite_loss *l, const struct appetite_range *r)
+{
+	return l->known ? half_width(r) : NAN;
+}
+
 /* An infinite one is not known either. */
 static double if_finite(double v)
 {
@@ -95,15 +102,15 @@ VALUE(plan, (double)r->size *PAGE_BYTES)
 VALUE(change, r->seat->has_now ? ((double)r->size - (double)r->seat->now) * PAGE_BYTES : NAN)
 VALUE(misses_now, r->now.misses.guess)
 VALUE(misses, r->then.misses.guess)
-VALUE(misses_error, half_width(&r->then.misses))
+VALUE(misses_error, error_of(&r->then, &r->then.misses))
 VALUE(lost_now, r->now.lost.guess)
 VALUE(lost, r->then.lost.guess)
-VALUE(lost_error, half_width(&r->then.lost))
+VALUE(lost_error, error_of(&r->then, &r->then.lost))
 VALUE(slower, if_finite(r->slower.lost))
 VALUE(slower_ratio, if_finite(r->slower.ratio))
 VALUE(ratio_now, r->now.ratio.guess)
 VALUE(ratio, r->then.ratio.guess)
-VALUE(ratio_error, half_width(&r->then.ratio))
+VALUE(ratio_error, error_of(&r->then, &r->then.ratio))
 VALUE(lost_lower, r->then.lost.lower)
 VALUE(lost_upper, r->then.lost.upper)
 VALUE(cost, r->cost)
@@ -241,8 +248,11 @@ static void put_totals(FILE *out, const struct plan_rows *r)
 		fputs("Lost: ", out);
 	else
 		fprintf(out, "Lost: %.4g ms/s now, ", t->now);
-	fprintf(out, "%.4g +/- %.4g ms/s with the plan, %.4g at most\n", t->then.guess,
-		half_width(&t->then), t->then.upper);
+	if (t->guessed)
+		fprintf(out, "%.4g ms/s with the plan, a guess\n", t->then.guess);
+	else
+		fprintf(out, "%.4g +/- %.4g ms/s with the plan, %.4g at most\n", t->then.guess,
+			half_width(&t->then), t->then.upper);
 	if (!isnan(r->as_is))
 		fprintf(out,
 			"What if: a cost of %.4g ms/s in place of %.4g, the best plan for the VMs "

@@ -22,6 +22,7 @@ struct plan_totals {
 	double now;		    /* ms a second that are lost now; NAN: not known of all */
 	struct appetite_range then; /* and with the plan */
 	double misses_now, misses;  /* a second */
+	bool guessed;		    /* some of it is below what a curve shows */
 };
 
 struct plan_rows {
