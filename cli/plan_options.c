@@ -290,7 +290,7 @@ static int take_new_part(void *ctx, const char *name, const char *value, char *w
 	return take_vm_part(ctx, name, value, why, size);
 }
 
-static int add_vm_wish(struct plan_options *o, const char *text, char *why, size_t size)
+int plan_options__add_vm(struct plan_options *o, const char *text, char *why, size_t size)
 {
 	struct plan_input in = {0};
 	int err = disk_spec__split(text, take_vm_part, &in, why, size);
@@ -305,7 +305,7 @@ static int add_vm_wish(struct plan_options *o, const char *text, char *why, size
 	return err;
 }
 
-static int add_new_vm(struct plan_options *o, const char *text, char *why, size_t size)
+int plan_options__add_new(struct plan_options *o, const char *text, char *why, size_t size)
 {
 	struct plan_input in = {.fresh = true};
 	int err = disk_spec__split(text, take_new_part, &in, why, size);
@@ -346,13 +346,13 @@ static int take_valued(struct plan_options *o, int opt, char *why, size_t size)
 	case OPT_CONFIG:
 		return take_text(&o->config, optarg, why, size);
 	case OPT_VM:
-		return add_vm_wish(o, optarg, why, size);
+		return plan_options__add_vm(o, optarg, why, size);
 	case OPT_DEFAULT:
 		return disk_spec__split(optarg, take_default, &o->defaults, why, size);
 	case OPT_ONLY:
 		return add_word(&o->only, optarg) ? no_memory(why, size) : 0;
 	case OPT_ADD_VM:
-		return add_new_vm(o, optarg, why, size);
+		return plan_options__add_new(o, optarg, why, size);
 	case OPT_WITHOUT:
 		return add_word(&o->without, optarg) ? no_memory(why, size) : 0;
 	case OPT_GRANULE:

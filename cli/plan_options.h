@@ -70,6 +70,9 @@ int plan_options__put_memory(struct plan_options *o, const char *host, const cha
 /* name may end in @HOST. */
 int plan_options__add_wish(struct plan_options *o, const char *name, const struct plan_facts *facts,
 			   char *why, size_t size);
+/* NAME,FACT=VALUE,... of --vm, and INPUT,FACT=VALUE,... of --add-vm. */
+int plan_options__add_vm(struct plan_options *o, const char *text, char *why, size_t size);
+int plan_options__add_new(struct plan_options *o, const char *text, char *why, size_t size);
 int plan_options__set_granule(struct plan_options *o, const char *text, char *why, size_t size);
 
 /* A file's text (len bytes). -EINVAL, "FILE:LINE: ..." in why; -ENOMEM. What options say wins: have
