@@ -83,6 +83,8 @@ static int add_vm(struct group_plan *p, const struct group_vm *vm, char *why, si
 	s.reservation = s.reservation > vm->least ? s.reservation : vm->least;
 	s.limit = smaller(s.limit, vm->most);
 	s.memory = s.limit;
+	if (!s.shares)
+		s.shares = smaller(vm->size * GROUPS_SHARES_PER_MIB / 256, GROUPS_MAX_SHARES);
 	if (s.reservation > s.limit)
 		return clash(vm, &s, why, size);
 	return groups__add(p->groups, parent, &s) < 0 ? no_memory(why, size) : 0;
@@ -124,30 +126,49 @@ const char *group_plan__name(const struct group_plan *p, int node)
 
 /* --- for a plan --- */
 
-int group_plan__admit(const struct group_plan *p, char *why, size_t size)
+static int refuse(const struct group_plan *p, const struct groups_refusal *r, char *why,
+		  size_t size)
 {
 	char asked[SIZE_TEXT], has[SIZE_TEXT], lacking[SIZE_TEXT];
-	struct groups_refusal r;
 
-	if (!groups__check(p->groups, &r))
-		return 0;
-	size__format(r.asked, asked);
-	size__format(r.has, has);
-	size__format(r.lacking, lacking);
-	if (!r.node)
+	size__format(r->asked, asked);
+	size__format(r->has, has);
+	size__format(r->lacking, lacking);
+	if (!r->node)
 		snprintf(why, size, "the host has %s, %s are reserved: %s too much", has, asked,
 			 lacking);
-	else if (r.why == GROUPS_LIMITED)
+	else if (r->why == GROUPS_LIMITED)
 		snprintf(why, size,
 			 "group '%s' has a limit of %s, %s are reserved in it: %s too "
 			 "much",
-			 group_plan__name(p, r.node), has, asked, lacking);
+			 group_plan__name(p, r->node), has, asked, lacking);
 	else
 		snprintf(why, size,
 			 "group '%s' has a reservation of %s and is not expandable, %s are "
 			 "reserved in it: %s too much",
-			 group_plan__name(p, r.node), has, asked, lacking);
+			 group_plan__name(p, r->node), has, asked, lacking);
 	return -ENOSPC;
+}
+
+int group_plan__admit(const struct group_plan *p, char *why, size_t size)
+{
+	struct groups_refusal r;
+
+	return groups__check(p->groups, &r) ? refuse(p, &r, why, size) : 0;
+}
+
+int group_plan__admit_fixed(const struct group_plan *p, char *why, size_t size)
+{
+	for (size_t i = groups__count(p->groups); i-- > 1;) {
+		const struct group_spec *s = groups__spec(p->groups, i);
+		__u64 reserved = groups__reserved(p->groups, i);
+		const struct groups_refusal r = {i, GROUPS_RESERVED, reserved, s->reservation,
+						 reserved - s->reservation};
+
+		if (!s->vm && !s->expandable && reserved > s->reservation)
+			return refuse(p, &r, why, size);
+	}
+	return 0;
 }
 
 void group_plan__nodes(const struct group_plan *p, struct plan_node *nodes)

@@ -14,6 +14,8 @@ struct group_vm {
 	__u64 least;  /* its minimum, or what its assurance takes */
 	__u64 most;   /* that it can use, or may have */
 	__u64 active; /* that it uses, unless its group says otherwise */
+	__u64 size; /* that its shares go by, unless its group says otherwise: what it has; 0: most
+		     */
 };
 
 struct group_plan {
@@ -36,6 +38,8 @@ const char *group_plan__name(const struct group_plan *p, int node);
 
 /* groups__check(), with a sentence in why: who refuses, and by how much. */
 int group_plan__admit(const struct group_plan *p, char *why, size_t size);
+/* The same for what a plan would not notice itself: groups that are not expandable. */
+int group_plan__admit_fixed(const struct group_plan *p, char *why, size_t size);
 /* Parents and bounds of all nodes (groups__count() of them), for the planner: what the VMs lose is
  * for the caller to add. A group's budget is at least its reservation, used or not. */
 void group_plan__nodes(const struct group_plan *p, struct plan_node *nodes);

@@ -8,6 +8,7 @@
 
 #include "cli.h"
 #include "picture.h"
+#include "plan_groups.h"
 #include "plan_options.h"
 #include "plan_show.h"
 
@@ -115,7 +116,7 @@ static int take_memory(struct plan_vms *v, const struct plan_memory *m)
 	return CLI_DONE;
 }
 
-static int take_options(struct plan_vms *v, const struct plan_options *o)
+static int take_options(struct plan_vms *v, struct plan_options *o)
 {
 	int status = check_names(v, o);
 
@@ -124,7 +125,7 @@ static int take_options(struct plan_vms *v, const struct plan_options *o)
 		status = take_away(v, o->without.v[i]);
 	for (size_t i = 0; i < o->nr_memory && !status; i++)
 		status = take_memory(v, &o->memory[i]);
-	return status;
+	return status ?: plan_groupings__take(v, o);
 }
 
 /* --- what if --- */
@@ -171,7 +172,7 @@ static double cost_as_is(const struct plan_vms *v, const struct plan_case_opts *
 	if (!is_what_if(v) || copy_as_is(v, &as_is))
 		return NAN;
 	if (!plan_case__make(&c, &as_is, o, why, sizeof(why))) {
-		if (!c.plan->nr_clashes)
+		if (!c.plan->nr_clashes && !c.refusal[0])
 			cost = c.plan->cost;
 		plan_case__free(&c);
 	}
@@ -188,6 +189,8 @@ static int tell_clashes(const struct plan_case *c, const struct plan_options *o)
 
 	if (o->json)
 		plan_show__clashes(stdout, c);
+	if (c->refusal[0])
+		cli__note("there is no plan: %s", c->refusal);
 	for (size_t i = 0; i < c->plan->nr_clashes; i++) {
 		plan_case__tell_clash(c, &c->plan->clashes[i], text);
 		cli__note("there is no plan: %s", text);
@@ -260,7 +263,11 @@ static void note_guesses(const struct plan_rows *r)
 static int plan(const struct plan_vms *v, const struct plan_options *o)
 {
 	const struct plan_case_opts opts = {
-		.granule = o->granule, .greedy = o->greedy, .guess = o->guess};
+		.granule = o->granule,
+		.greedy = o->greedy,
+		.guess = o->guess,
+		.tax = o->has_tax ? o->tax : GROUPS_TAX,
+	};
 	struct plan_rows rows = {0};
 	struct plan_case c;
 	char why[PLAN_WHY];
@@ -268,7 +275,7 @@ static int plan(const struct plan_vms *v, const struct plan_options *o)
 
 	if (plan_case__make(&c, v, &opts, why, sizeof(why)))
 		return cli__failed("%s", why);
-	if (c.plan->nr_clashes) {
+	if (c.plan->nr_clashes || c.refusal[0]) {
 		status = tell_clashes(&c, o);
 	} else if (plan_rows__make(&rows, &c)) {
 		status = cli__failed("out of memory");

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "../analysis/size.h"
+#include "plan_groups.h"
 
 static bool has(const struct plan_vm *vm, enum plan_fact fact)
 {
@@ -173,7 +174,7 @@ __u64 plan_vms__memory(const struct plan_vms *v, size_t host)
 	return pages;
 }
 
-static size_t host_node(const struct plan_case *c, size_t host)
+size_t plan_case__host_node(const struct plan_case *c, size_t host)
 {
 	return c->vms->nr_hosts > 1 ? 1 + host : 0;
 }
@@ -201,7 +202,7 @@ static int add_leaf(struct plan_case *c, struct plan_seat *s)
 
 	s->node = c->nr_nodes;
 	*leaf = (struct plan_node){
-		.parent = host_node(c, s->vm->host), .least = s->least, .most = s->most};
+		.parent = plan_groups__parent(c, s), .least = s->least, .most = s->most};
 	if (appetite__steps(s->appetite, s->least, s->most, &s->steps, &leaf->nr_steps))
 		return -ENOMEM;
 	leaf->steps = s->steps;
@@ -209,16 +210,17 @@ static int add_leaf(struct plan_case *c, struct plan_seat *s)
 	return 0;
 }
 
-static int make_tree(struct plan_case *c)
+static int make_tree(struct plan_case *c, unsigned int tax, char *why, size_t size)
 {
-	size_t room = 1 + c->vms->nr_hosts + c->nr;
-	int err = 0;
+	size_t room = 1 + c->vms->nr_hosts + plan_groups__count(c->vms) + c->nr;
+	int err;
 
 	c->nodes = calloc(room, sizeof(*c->nodes));
 	c->names = calloc(room, sizeof(*c->names));
 	if (!c->nodes || !c->names)
 		return -ENOMEM;
 	add_hosts(c);
+	err = plan_groups__make(c, tax, why, size);
 	for (size_t i = 0; i < c->nr && !err; i++)
 		err = add_leaf(c, &c->seats[i]);
 	return err;
@@ -268,7 +270,8 @@ int plan_case__make(struct plan_case *c, const struct plan_vms *v, const struct 
 
 	*c = (struct plan_case){.vms = v};
 	why[0] = 0;
-	err = make_seats(c, o->guess, why, size) ?: check_memory(c, why, size) ?: make_tree(c);
+	err = make_seats(c, o->guess, why, size)
+		      ?: check_memory(c, why, size) ?: make_tree(c, o->tax, why, size);
 	if (!err)
 		err = solve(c, o, why, size);
 	if (err && !why[0])
@@ -284,6 +287,7 @@ void plan_case__free(struct plan_case *c)
 		appetite__free(c->seats[i].appetite);
 		free(c->seats[i].steps);
 	}
+	plan_groups__free(c->groups, c->vms ? c->vms->nr_hosts : 0);
 	free(c->seats);
 	free(c->nodes);
 	free(c->names);
@@ -295,7 +299,7 @@ void plan_case__free(struct plan_case *c)
 
 const char *plan_least__name(enum plan_least why)
 {
-	static const char *const names[] = {"", "min", "curve", "assured"};
+	static const char *const names[] = {"", "min", "curve", "assured", "group"};
 
 	return names[why];
 }
@@ -303,7 +307,7 @@ const char *plan_least__name(enum plan_least why)
 const char *plan_seat__tell_least(const struct plan_seat *s, char text[PLAN_LEAST])
 {
 	static const char *const words[] = {"", "its min", "its curve begins there",
-					    "to be no slower than it may"};
+					    "to be no slower than it may", "reserved in its group"};
 	char size[SIZE_TEXT];
 
 	snprintf(text, PLAN_LEAST, "%s (%s)", size__format(s->least, size), words[s->why]);
@@ -382,7 +386,9 @@ void plan_case__tell_clash(const struct plan_case *c, const struct plan_clash *c
 			 (clash->needs - clash->most) * PAGE_BYTES);
 		return;
 	}
-	snprintf(text, PLAN_CLASH, "the VMs of '%.64s' need %s, its memory is %s: %llu bytes less",
-		 c->names[clash->node], needs, most, (clash->needs - clash->most) * PAGE_BYTES);
+	snprintf(text, PLAN_CLASH, "the VMs of '%.64s' need %s, its %s is %s: %llu bytes less",
+		 c->names[clash->node], needs,
+		 plan_groups__spec(c, clash->node) ? "limit" : "memory", most,
+		 (clash->needs - clash->most) * PAGE_BYTES);
 	tell_members(c, clash->node, text);
 }

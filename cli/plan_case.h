@@ -4,6 +4,7 @@
 #define HVTRACE_PLAN_CASE_H
 
 #include "../analysis/plan/appetite.h"
+#include "plan_options.h"
 #include "plan_vms.h"
 
 /* Why a VM cannot have less. */
@@ -12,6 +13,7 @@ enum plan_least {
 	LEAST_MIN,     /* its min */
 	LEAST_CURVE,   /* what its curve shows begins there */
 	LEAST_ASSURED, /* it would get slower than it may */
+	LEAST_GROUP,   /* reserved for it in its group */
 };
 
 struct plan_seat {
@@ -24,7 +26,10 @@ struct plan_seat {
 	struct assurance assurance; /* if assured; the baseline if has_baseline */
 	__u64 least, most;	    /* pages */
 	enum plan_least why;	    /* of least */
+	size_t group_vm;	    /* its place among its host's, if that has groups */
 };
+
+struct plan_groups;
 
 struct plan_case {
 	const struct plan_vms *vms;
@@ -33,13 +38,16 @@ struct plan_case {
 	struct plan_node *nodes;
 	const char **names; /* of the nodes */
 	size_t nr_nodes;
-	struct plan *plan; /* NULL: not solved */
+	struct plan_groups *groups; /* of each host */
+	char refusal[PLAN_WHY];	    /* why a group does not let its VMs in; then there is no plan */
+	struct plan *plan;	    /* NULL: not solved */
 };
 
 struct plan_case_opts {
 	__u64 granule; /* pages; 0: one that fits */
 	bool greedy;
-	bool guess; /* sizes below what curves show, too, down to a VM's min */
+	bool guess;	  /* sizes below what curves show, too, down to a VM's min */
+	unsigned int tax; /* on idle memory, for what groups are entitled to; percent */
 };
 
 /* From VMs that stay where they are. -EINVAL: something has to be known, or cannot be; -E2BIG: the
@@ -58,6 +66,8 @@ const char *plan_seat__tell_least(const struct plan_seat *s, char text[PLAN_LEAS
 /* "min", "curve", "assured" or "". */
 const char *plan_least__name(enum plan_least why);
 
+/* The node of a host. */
+size_t plan_case__host_node(const struct plan_case *c, size_t host);
 /* Pages that a host's VMs may be given in all. */
 __u64 plan_vms__memory(const struct plan_vms *v, size_t host);
 

@@ -108,8 +108,8 @@ static int take_vm(void *ctx, struct yaml_at value, char *why, size_t size)
 struct host {
 	struct plan_options *o;
 	char *name, *memory, *control;
-	struct yaml_at inputs;
-	bool has_inputs;
+	struct yaml_at inputs, groups;
+	bool has_inputs, has_groups;
 };
 
 static int take_host_value(void *ctx, const char *name, struct yaml_at value, char *why,
@@ -123,9 +123,15 @@ static int take_host_value(void *ctx, const char *name, struct yaml_at value, ch
 		return copy_text(&h->memory, value, name, why, size);
 	if (!strcmp(name, "control"))
 		return copy_text(&h->control, value, name, why, size);
+	if (!strcmp(name, "groups")) {
+		h->groups = value;
+		h->has_groups = true;
+		return 0;
+	}
 	if (strcmp(name, "inputs"))
 		return yaml__wrong(value, why, size,
-				   "a host has no '%s'; it has name, memory, inputs and control",
+				   "a host has no '%s'; it has name, memory, inputs, control and "
+				   "groups",
 				   name);
 	h->inputs = value;
 	h->has_inputs = true;
@@ -153,6 +159,23 @@ static int take_input(void *ctx, struct yaml_at value, char *why, size_t size)
 	return err ?: add_input(ctx, path, false, value, why, size);
 }
 
+/* Of a host; NULL: of the only one. */
+static int take_groups(struct plan_options *o, const char *host, struct yaml_at at, char *why,
+		       size_t size)
+{
+	struct group_list list = {0};
+	char reason[PLAN_WHY] = "";
+	int err = group_list__parse(&list, at, why, size);
+
+	if (!err) {
+		err = plan_options__add_groups(o, host, &list, reason, sizeof(reason));
+		if (err)
+			err = refused(err, at, reason, why, size);
+	}
+	group_list__free(&list);
+	return err;
+}
+
 static int add_host(struct host *h, struct yaml_at at, char *why, size_t size)
 {
 	char reason[PLAN_WHY] = "";
@@ -169,6 +192,8 @@ static int add_host(struct host *h, struct yaml_at at, char *why, size_t size)
 		err = yaml__each_element(h->inputs, take_input, h, why, size);
 	if (!err && h->control)
 		err = add_input(h, h->control, true, at, why, size);
+	if (!err && h->has_groups)
+		err = take_groups(h->o, h->name, h->groups, why, size);
 	return err;
 }
 
@@ -205,13 +230,15 @@ static int set(struct config *c, const char *name, const char *text, char *why, 
 		return plan_options__put_memory(c->o, NULL, text, why, size);
 	if (!strcmp(name, "granule"))
 		return c->has_granule ? 0 : plan_options__set_granule(c->o, text, why, size);
+	if (!strcmp(name, "tax"))
+		return plan_options__set_tax(c->o, text, why, size);
 	if (!strcmp(name, "guess"))
 		return take_flag(&c->o->guess, text, why, size);
 	if (!strcmp(name, "greedy"))
 		return take_flag(&c->o->greedy, text, why, size);
 	snprintf(why, size,
-		 "a plan has no '%s'; it has memory, granule, guess, greedy, default, hosts and "
-		 "vms",
+		 "a plan has no '%s'; it has memory, granule, guess, greedy, tax, default, hosts, "
+		 "vms and groups",
 		 name);
 	return -EINVAL;
 }
@@ -237,6 +264,8 @@ static int take_setting(void *ctx, const char *name, struct yaml_at value, char 
 		return yaml__each_element(value, take_vm, c, why, size);
 	if (!strcmp(name, "hosts"))
 		return yaml__each_element(value, take_host, c, why, size);
+	if (!strcmp(name, "groups"))
+		return take_groups(c->o, NULL, value, why, size);
 	if (!strcmp(name, "default"))
 		return take_defaults(c, value, why, size);
 	err = yaml__text(value, name, &text, why, size);

@@ -27,6 +27,8 @@ enum {
 	OPT_CSV,
 	OPT_PICTURE,
 	OPT_JSON,
+	OPT_CGROUP,
+	OPT_TAX,
 };
 
 static const struct option long_options[] = {
@@ -42,6 +44,8 @@ static const struct option long_options[] = {
 	{"greedy", no_argument, NULL, OPT_GREEDY},
 	{"guess", no_argument, NULL, OPT_GUESS},
 	{"space", required_argument, NULL, OPT_SPACE},
+	{"cgroup", required_argument, NULL, OPT_CGROUP},
+	{"tax", required_argument, NULL, OPT_TAX},
 	{"csv", required_argument, NULL, OPT_CSV},
 	{"picture", required_argument, NULL, OPT_PICTURE},
 	{"json", no_argument, NULL, OPT_JSON},
@@ -72,6 +76,9 @@ static const char help[] =
 	"      --guess                  sizes below what a curve shows, too, down to the min\n"
 	"      --granule SIZE           give out so much at a time (default: one that fits)\n"
 	"      --greedy                 by convex hulls: fast, with a bound on how far off\n"
+	"      --cgroup [HOST=]DIR      the VMs are in groups as this cgroup v2 tree has them\n"
+	"                               (other groups are a matter of --config)\n"
+	"      --tax PERCENT            on idle memory, for what groups' VMs are entitled to (75)\n"
 	"\n"
 	"What if:\n"
 	"      --memory [HOST=]SIZE     there were so much\n"
@@ -143,6 +150,12 @@ void plan_options__free(struct plan_options *o)
 		free(o->wishes[i].name);
 	for (size_t i = 0; i < o->nr_memory; i++)
 		free(o->memory[i].host);
+	for (size_t i = 0; i < o->nr_groupings; i++) {
+		free(o->groupings[i].host);
+		free(o->groupings[i].cgroup);
+		group_list__free(&o->groupings[i].list);
+	}
+	free(o->groupings);
 	free(o->inputs);
 	free(o->wishes);
 	free(o->memory);
@@ -255,6 +268,63 @@ int plan_options__set_granule(struct plan_options *o, const char *text, char *wh
 	return -EINVAL;
 }
 
+/* --- groups --- */
+
+static int add_grouping(struct plan_options *o, const struct plan_grouping *new, char *why,
+			size_t size)
+{
+	struct plan_grouping *g = grow(&o->groupings, &o->nr_groupings, sizeof(*g));
+
+	if (!g)
+		return no_memory(why, size);
+	*g = *new;
+	return 0;
+}
+
+int plan_options__add_groups(struct plan_options *o, const char *host, struct group_list *list,
+			     char *why, size_t size)
+{
+	struct plan_grouping new = {.host = host ? strdup(host) : NULL, .list = *list};
+	int err = host && !new.host ? no_memory(why, size) : add_grouping(o, &new, why, size);
+
+	if (err)
+		free(new.host);
+	else
+		*list = (struct group_list){0};
+	return err;
+}
+
+static int add_cgroup(struct plan_options *o, const char *text, char *why, size_t size)
+{
+	size_t len;
+	const char *path = after_host(text, &len);
+	struct plan_grouping new = {.host = len ? strndup(text, len) : NULL,
+				    .cgroup = strdup(path)};
+	int err = (len && !new.host) || !new.cgroup ? no_memory(why, size)
+						    : add_grouping(o, &new, why, size);
+
+	if (!err)
+		return 0;
+	free(new.host);
+	free(new.cgroup);
+	return err;
+}
+
+int plan_options__set_tax(struct plan_options *o, const char *text, char *why, size_t size)
+{
+	size_t len = strspn(text, "0123456789");
+	unsigned long tax = strtoul(text, NULL, 10);
+
+	if (!len || len > 2 || (text[len] && strcmp(text + len, "%"))) {
+		snprintf(why, size, "tax '%s' is not a percentage from 0 to 99", text);
+		return -EINVAL;
+	}
+	if (!o->has_tax)
+		o->tax = tax;
+	o->has_tax = true;
+	return 0;
+}
+
 /* --- NAME,FACT=VALUE,... --- */
 
 static int take_text(char **out, const char *text, char *why, size_t size)
@@ -359,6 +429,10 @@ static int take_valued(struct plan_options *o, int opt, char *why, size_t size)
 		return plan_options__set_granule(o, optarg, why, size);
 	case OPT_SPACE:
 		return take_space(o, optarg, why, size);
+	case OPT_CGROUP:
+		return add_cgroup(o, optarg, why, size);
+	case OPT_TAX:
+		return plan_options__set_tax(o, optarg, why, size);
 	case OPT_CSV:
 		return take_text(&o->csv, optarg, why, size);
 	case OPT_PICTURE:

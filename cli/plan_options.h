@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "../bpf/page_event.h"
+#include "group_list.h"
 #include "plan_facts.h"
 
 #define PLAN_WHY 512
@@ -31,6 +32,13 @@ struct plan_memory {
 	__u64 pages;
 };
 
+/* The groups of a host's VMs: as listed, or as a cgroup tree has them. */
+struct plan_grouping {
+	char *host; /* NULL: the only one */
+	struct group_list list;
+	char *cgroup; /* a folder; NULL: the list */
+};
+
 struct plan_words {
 	char **v;
 	size_t n;
@@ -43,6 +51,10 @@ struct plan_options {
 	size_t nr_wishes;
 	struct plan_memory *memory; /* the earlier ones win */
 	size_t nr_memory;
+	struct plan_grouping *groupings; /* the earlier ones win */
+	size_t nr_groupings;
+	unsigned int tax; /* on idle memory, percent */
+	bool has_tax;
 	struct plan_facts defaults; /* of VMs of which nothing else is known */
 	struct plan_words without, only;
 	__u64 granule; /* pages; 0: one that fits */
@@ -74,6 +86,12 @@ int plan_options__add_wish(struct plan_options *o, const char *name, const struc
 int plan_options__add_vm(struct plan_options *o, const char *text, char *why, size_t size);
 int plan_options__add_new(struct plan_options *o, const char *text, char *why, size_t size);
 int plan_options__set_granule(struct plan_options *o, const char *text, char *why, size_t size);
+
+/* Takes over the list. host NULL: the only one. */
+int plan_options__add_groups(struct plan_options *o, const char *host, struct group_list *list,
+			     char *why, size_t size);
+/* "75%" or "75". What was said first wins. */
+int plan_options__set_tax(struct plan_options *o, const char *text, char *why, size_t size);
 
 /* A file's text (len bytes). -EINVAL, "FILE:LINE: ..." in why; -ENOMEM. What options say wins: have
  * them first. */

@@ -9,6 +9,7 @@
 #include "../analysis/export.h"
 #include "../analysis/size.h"
 #include "columns.h"
+#include "plan_groups.h"
 
 /* --- rows --- */
 
@@ -22,6 +23,7 @@ static void make_row(const struct plan_case *c, const struct plan_seat *s, struc
 	const struct plan_size *given = &c->plan->sizes[s->node];
 
 	*row = (struct plan_row){
+		.c = c,
 		.seat = s,
 		.host = c->vms->nr_hosts > 1 ? c->vms->hosts[s->vm->host].name : NULL,
 		.size = given->size,
@@ -118,6 +120,7 @@ VALUE(least, (double)r->seat->least *PAGE_BYTES)
 VALUE(max, r->seat->most == PLAN_NO_MOST ? NAN : (double)r->seat->most * PAGE_BYTES)
 VALUE(baseline, r->seat->has_baseline ? (double)r->seat->assurance.baseline *PAGE_BYTES : NAN)
 VALUE(may_ratio, r->seat->assurance.max_ratio < 0 ? NAN : r->seat->assurance.max_ratio)
+VALUE(entitled, plan_groups__entitled(r->c, r->seat) * PAGE_BYTES)
 VALUE(may_lost, r->seat->assurance.max_lost < 0 ? NAN : r->seat->assurance.max_lost)
 
 static void format_bytes(char buf[COLUMN_TEXT], double v)
@@ -183,6 +186,7 @@ static const struct column columns[] = {
 	{"", "cost", 0, cost_of, NULL, NULL},
 	{"", "least_bytes", 0, least_of, NULL, NULL},
 	{"", "max_bytes", 0, max_of, NULL, NULL},
+	{"", "entitled_bytes", 0, entitled_of, NULL, NULL},
 };
 
 #define NR_COLUMNS (sizeof(columns) / sizeof(columns[0]))
@@ -287,6 +291,7 @@ void plan_show__table(FILE *out, const struct plan_rows *r)
 {
 	put_rows(out, r);
 	fputc('\n', out);
+	plan_groups__table(out, r->c);
 	for (size_t i = 0; i < r->c->vms->nr_hosts; i++)
 		put_host(out, r, i);
 	put_totals(out, r);
@@ -311,6 +316,11 @@ static void json_row(FILE *out, const struct plan_case *c, const struct plan_row
 	columns__json(out, columns, NR_COLUMNS, s->vm->name, row);
 	fputs(",\"host\":", out);
 	export__json_string(out, c->vms->hosts[s->vm->host].name);
+	fputs(",\"group\":", out);
+	if (plan_groups__name_of(c, s))
+		export__json_string(out, plan_groups__name_of(c, s));
+	else
+		fputs("null", out);
 	fprintf(out, ",\"space\":\"%s\",\"least_why\":\"%s\",\"known\":%s,\"new\":%s}\n",
 		page_space__name(s->vm->space), plan_least__name(s->why),
 		row->then.known ? "true" : "false", s->vm->fresh ? "true" : "false");
@@ -342,6 +352,7 @@ void plan_show__json(FILE *out, const struct plan_rows *r)
 
 	for (size_t i = 0; i < r->n; i++)
 		json_row(out, r->c, &r->rows[i]);
+	plan_groups__json(out, r->c);
 	fprintf(out, "{\"type\":\"plan\",\"granule_bytes\":%llu,\"by_hulls\":%s",
 		p->granule * PAGE_BYTES, p->by_hulls ? "true" : "false");
 	put_number(out, "cost", p->cost);
@@ -362,6 +373,11 @@ void plan_show__clashes(FILE *out, const struct plan_case *c)
 {
 	char text[PLAN_CLASH];
 
+	if (c->refusal[0]) {
+		fputs("{\"type\":\"refusal\",\"text\":", out);
+		export__json_string(out, c->refusal);
+		fputs("}\n", out);
+	}
 	for (size_t i = 0; i < c->plan->nr_clashes; i++) {
 		const struct plan_clash *clash = &c->plan->clashes[i];
 

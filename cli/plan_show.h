@@ -9,6 +9,7 @@
 
 /* A VM before and after. */
 struct plan_row {
+	const struct plan_case *c;
 	const struct plan_seat *seat;
 	const char *host; /* NULL: there is but one */
 	__u64 size;	  /* pages that it is to have */

@@ -12,8 +12,12 @@ void plan_vms__free(struct plan_vms *v)
 		free(v->vms[i].name);
 		free(v->vms[i].points);
 	}
-	for (size_t i = 0; i < v->nr_hosts; i++)
+	for (size_t i = 0; i < v->nr_hosts; i++) {
 		free(v->hosts[i].name);
+		if (v->hosts[i].groups)
+			group_list__free(v->hosts[i].groups);
+		free(v->hosts[i].groups);
+	}
 	free(v->vms);
 	free(v->hosts);
 	*v = (struct plan_vms){0};

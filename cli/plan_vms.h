@@ -9,6 +9,7 @@
 
 #include "../analysis/hvanalysis.h"
 #include "../bpf/page_event.h"
+#include "group_list.h"
 #include "plan_facts.h"
 
 /* Of a host that is given no name. */
@@ -17,8 +18,9 @@
 struct plan_host {
 	char *name;
 	bool given;
-	__u64 memory; /* pages: said so, if given */
-	__u64 unused; /* pages that plans may use and no VM has, as far as known */
+	__u64 memory;		   /* pages: said so, if given */
+	__u64 unused;		   /* pages that plans may use and no VM has, as far as known */
+	struct group_list *groups; /* of its VMs; NULL: none */
 };
 
 struct plan_vm {

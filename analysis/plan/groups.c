@@ -185,6 +185,11 @@ __u64 groups__claim(const struct groups *g, int node)
 	return claim(&g->node[node]);
 }
 
+__u64 groups__shares(const struct groups *g, int node)
+{
+	return shares(&g->node[node]);
+}
+
 __u64 groups__reserved(const struct groups *g, int node)
 {
 	return g->node[node].reserved;

@@ -67,6 +67,8 @@ const struct group_spec *groups__spec(const struct groups *g, int node);
 /* What a node takes from its parent: a VM's or fixed group's reservation; an expandable group's, or
  * what its members take together if that is more. */
 __u64 groups__claim(const struct groups *g, int node);
+/* Stated, or by default. */
+__u64 groups__shares(const struct groups *g, int node);
 /* What its members take together: of it, the rest is unreserved. */
 __u64 groups__reserved(const struct groups *g, int node);
 

@@ -44,9 +44,9 @@ static struct group_spec member(__u64 reservation, __u64 limit)
  */
 static void test_bounds(void **state)
 {
-	const struct group_vm vms[] = {{"web", 2 * GIB, 8 * GIB, 3 * GIB},
-				       {"db", 4 * GIB, 6 * GIB, GIB},
-				       {"own", 0, GIB, 0}};
+	const struct group_vm vms[] = {{"web", 2 * GIB, 8 * GIB, 3 * GIB, 0},
+				       {"db", 4 * GIB, 6 * GIB, GIB, 0},
+				       {"own", 0, GIB, 0, 0}};
 	struct group_list l = {0};
 	struct group_plan p;
 	struct plan_node nodes[5];
@@ -79,7 +79,7 @@ static void test_bounds(void **state)
 
 static void test_refusals(void **state)
 {
-	struct group_vm vms[] = {{"web", 2 * GIB, 8 * GIB, 0}, {"db", 4 * GIB, 8 * GIB, 0}};
+	struct group_vm vms[] = {{"web", 2 * GIB, 8 * GIB, 0, 0}, {"db", 4 * GIB, 8 * GIB, 0, 0}};
 	struct group_list l = {0};
 	struct group_plan p;
 	int acme = add(&l, -1, "acme", group(5 * GIB, 12 * GIB, false));
@@ -156,7 +156,8 @@ static void make_scene(struct random *r, struct scene *s)
 		__u64 least = random__below(r, 10);
 
 		snprintf(s->name[i], sizeof(s->name[i]), "v%zu", i);
-		s->vms[i] = (struct group_vm){s->name[i], least, least + random__below(r, 50), 0};
+		s->vms[i] =
+			(struct group_vm){s->name[i], least, least + random__below(r, 50), 0, 0};
 		make_steps(r, s->steps[i], least);
 		if (groups && !random__one_in(r, 4))
 			add(&s->list, random__below(r, groups), s->name[i],
