@@ -188,14 +188,14 @@ static int take_results(struct plan_vms *v, const struct plan_source *s,
 
 			if (!of->seen)
 				continue;
-			curves[n++] = (struct plan_curve){
+			curves[n] = (struct plan_curve){
 				.vm = r->report->name,
 				.space = space,
 				.added = source->own && !strcmp(of->order, "eviction"),
 				.points = of->curve,
 				.n = of->nr_points,
-				.facts = trace_facts(source, r, space),
 			};
+			curves[n++].facts = trace_facts(source, r, space);
 		}
 	if (!err)
 		err = plan_source__take(s, v, curves, n, why, sizeof(why));

@@ -108,10 +108,10 @@ static int no_memory(char *why, size_t size)
 /* One more element, all zero, at the end of *list; NULL: out of memory. */
 static void *grow(void *list, size_t *n, size_t size)
 {
-	char *more;
+	char *old, *more;
 
-	memcpy(&more, list, sizeof(more));
-	more = reallocarray(more, *n + 1, size);
+	memcpy(&old, list, sizeof(old));
+	more = reallocarray(old, *n + 1, size);
 	if (!more)
 		return NULL;
 	memcpy(list, &more, sizeof(more));
