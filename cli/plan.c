@@ -10,6 +10,7 @@
 #include "picture.h"
 #include "plan_groups.h"
 #include "plan_options.h"
+#include "plan_place.h"
 #include "plan_show.h"
 
 /* --- what there is --- */
@@ -37,6 +38,12 @@ static int read_inputs(struct plan_vms *v, const struct plan_options *o)
 
 	for (size_t i = 0; i < o->nr_inputs && !status; i++)
 		status = read_input(v, o, &o->inputs[i]);
+	for (size_t i = 0; i < o->hosts.n && !status; i++) {
+		size_t host;
+
+		if (plan_vms__host(v, o->hosts.hosts[i].name, &host))
+			status = cli__failed("out of memory");
+	}
 	return status;
 }
 
@@ -230,7 +237,7 @@ static bool takes_stdout(const char *path)
 	return path && !strcmp(path, "-");
 }
 
-static int tell(struct plan_rows *r, const struct plan_options *o)
+static int tell(struct plan_rows *r, const struct plan_placing *p, const struct plan_options *o)
 {
 	int status = o->csv ? write_csv(r, o->csv) : CLI_DONE;
 
@@ -239,10 +246,13 @@ static int tell(struct plan_rows *r, const struct plan_options *o)
 					picture__is_png(o->picture) ? write_png : write_picture, r);
 	if (takes_stdout(o->csv) || takes_stdout(o->picture))
 		return status;
-	if (o->json)
+	if (o->json) {
 		plan_show__json(stdout, r);
-	else
+		plan_place__json(stdout, p, r->c->vms);
+	} else {
 		plan_show__table(stdout, r);
+		plan_place__table(stdout, p, r->c->vms);
+	}
 	return cli__flush() ?: status;
 }
 
@@ -260,7 +270,17 @@ static void note_guesses(const struct plan_rows *r)
 
 /* --- the whole --- */
 
-static int plan(const struct plan_vms *v, const struct plan_options *o)
+static int place(struct plan_placing *p, struct plan_vms *v, const struct plan_options *o,
+		 const struct plan_case_opts *opts)
+{
+	double seconds = o->pack_time > 0 ? o->pack_time : PLAN_PACK_SECONDS;
+
+	if (o->failover)
+		return plan_place__failover(p, v, o->failover, opts, seconds);
+	return o->pack ? plan_place__pack(p, v, opts, seconds) : CLI_DONE;
+}
+
+static int plan(struct plan_vms *v, const struct plan_options *o)
 {
 	const struct plan_case_opts opts = {
 		.granule = o->granule,
@@ -268,11 +288,14 @@ static int plan(const struct plan_vms *v, const struct plan_options *o)
 		.guess = o->guess,
 		.tax = o->has_tax ? o->tax : GROUPS_TAX,
 	};
+	struct plan_placing placing = {0};
 	struct plan_rows rows = {0};
 	struct plan_case c;
 	char why[PLAN_WHY];
-	int status;
+	int status = place(&placing, v, o, &opts);
 
+	if (status)
+		return status;
 	if (plan_case__make(&c, v, &opts, why, sizeof(why)))
 		return cli__failed("%s", why);
 	if (c.plan->nr_clashes || c.refusal[0]) {
@@ -280,10 +303,10 @@ static int plan(const struct plan_vms *v, const struct plan_options *o)
 	} else if (plan_rows__make(&rows, &c)) {
 		status = cli__failed("out of memory");
 	} else {
-		rows.as_is = cost_as_is(v, &opts);
+		rows.as_is = placing.placed ? placing.as_is : cost_as_is(v, &opts);
 		if (!o->quiet)
 			note_guesses(&rows);
-		status = tell(&rows, o);
+		status = tell(&rows, &placing, o);
 	}
 	plan_rows__free(&rows);
 	plan_case__free(&c);

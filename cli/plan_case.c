@@ -263,22 +263,36 @@ static int solve(struct plan_case *c, const struct plan_case_opts *o, char *why,
 	return err;
 }
 
+/* Every error has its sentence. */
+static int settle(struct plan_case *c, int err, char *why, size_t size)
+{
+	if (!err)
+		return 0;
+	if (!why[0])
+		snprintf(why, size, "%s", err == -ENOMEM ? "out of memory" : strerror(-err));
+	plan_case__free(c);
+	return err;
+}
+
+int plan_case__seats(struct plan_case *c, const struct plan_vms *v, const struct plan_case_opts *o,
+		     char *why, size_t size)
+{
+	*c = (struct plan_case){.vms = v};
+	why[0] = 0;
+	return settle(c, make_seats(c, o->guess, why, size), why, size);
+}
+
 int plan_case__make(struct plan_case *c, const struct plan_vms *v, const struct plan_case_opts *o,
 		    char *why, size_t size)
 {
-	int err;
+	int err = plan_case__seats(c, v, o, why, size);
 
-	*c = (struct plan_case){.vms = v};
-	why[0] = 0;
-	err = make_seats(c, o->guess, why, size)
-		      ?: check_memory(c, why, size) ?: make_tree(c, o->tax, why, size);
+	if (err)
+		return err;
+	err = check_memory(c, why, size) ?: make_tree(c, o->tax, why, size);
 	if (!err)
 		err = solve(c, o, why, size);
-	if (err && !why[0])
-		snprintf(why, size, "%s", err == -ENOMEM ? "out of memory" : strerror(-err));
-	if (err)
-		plan_case__free(c);
-	return err;
+	return settle(c, err, why, size);
 }
 
 void plan_case__free(struct plan_case *c)

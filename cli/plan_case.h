@@ -54,6 +54,9 @@ struct plan_case_opts {
  * granule is too small; -ENOMEM; with a sentence in why. */
 int plan_case__make(struct plan_case *c, const struct plan_vms *v, const struct plan_case_opts *o,
 		    char *why, size_t size);
+/* Only the seats, whatever the hosts have. Errors as above. */
+int plan_case__seats(struct plan_case *c, const struct plan_vms *v, const struct plan_case_opts *o,
+		     char *why, size_t size);
 void plan_case__free(struct plan_case *c);
 
 /* A clash of its plan as a sentence. */

@@ -28,6 +28,10 @@ enum {
 	OPT_PICTURE,
 	OPT_JSON,
 	OPT_CGROUP,
+	OPT_HOSTS,
+	OPT_FAILOVER,
+	OPT_PACK,
+	OPT_PACK_TIME,
 	OPT_TAX,
 };
 
@@ -44,6 +48,10 @@ static const struct option long_options[] = {
 	{"greedy", no_argument, NULL, OPT_GREEDY},
 	{"guess", no_argument, NULL, OPT_GUESS},
 	{"space", required_argument, NULL, OPT_SPACE},
+	{"hosts", required_argument, NULL, OPT_HOSTS},
+	{"failover", required_argument, NULL, OPT_FAILOVER},
+	{"pack", required_argument, NULL, OPT_PACK},
+	{"pack-time", required_argument, NULL, OPT_PACK_TIME},
 	{"cgroup", required_argument, NULL, OPT_CGROUP},
 	{"tax", required_argument, NULL, OPT_TAX},
 	{"csv", required_argument, NULL, OPT_CSV},
@@ -84,6 +92,10 @@ static const char help[] =
 	"      --memory [HOST=]SIZE     there were so much\n"
 	"      --add-vm INPUT,FACT=..   this VM came, too (also name=, host=)\n"
 	"      --without NAME           this one went\n"
+	"      --failover HOST          this host failed, and its VMs went to the others\n"
+	"      --pack HOSTS.csv         all went to the fewest hosts: host,memory[,curves]\n"
+	"      --pack-time SEC          ... looking for no longer than this (60)\n"
+	"      --hosts HOSTS.csv        there were these hosts, and VMs stayed where they are\n"
 	"\n"
 	"      --csv FILE               the plan as CSV ('-': standard output)\n"
 	"      --picture FILE           memory and lost time before and after: .svg or .png\n"
@@ -156,6 +168,9 @@ void plan_options__free(struct plan_options *o)
 		group_list__free(&o->groupings[i].list);
 	}
 	free(o->groupings);
+	hosts_csv__free(&o->hosts);
+	free(o->hosts_file);
+	free(o->failover);
 	free(o->inputs);
 	free(o->wishes);
 	free(o->memory);
@@ -406,6 +421,25 @@ static int take_picture(struct plan_options *o, const char *text, char *why, siz
 	return -EINVAL;
 }
 
+/* One file of hosts, whatever is to be done with them. */
+static int take_hosts(struct plan_options *o, const char *text, bool pack, char *why, size_t size)
+{
+	if (o->hosts_file) {
+		snprintf(why, size, "--pack and --hosts name one file of hosts, once");
+		return -EINVAL;
+	}
+	o->pack = pack;
+	return take_text(&o->hosts_file, text, why, size);
+}
+
+static int take_pack_time(struct plan_options *o, const char *text, char *why, size_t size)
+{
+	if (cli__parse_seconds(text, &o->pack_time))
+		return 0;
+	snprintf(why, size, "pack-time '%s' is not a number of seconds above 0", text);
+	return -EINVAL;
+}
+
 static int take_valued(struct plan_options *o, int opt, char *why, size_t size)
 {
 	switch (opt) {
@@ -429,6 +463,13 @@ static int take_valued(struct plan_options *o, int opt, char *why, size_t size)
 		return plan_options__set_granule(o, optarg, why, size);
 	case OPT_SPACE:
 		return take_space(o, optarg, why, size);
+	case OPT_HOSTS:
+	case OPT_PACK:
+		return take_hosts(o, optarg, opt == OPT_PACK, why, size);
+	case OPT_FAILOVER:
+		return take_text(&o->failover, optarg, why, size);
+	case OPT_PACK_TIME:
+		return take_pack_time(o, optarg, why, size);
 	case OPT_CGROUP:
 		return add_cgroup(o, optarg, why, size);
 	case OPT_TAX:
@@ -499,6 +540,8 @@ static int check(const struct plan_options *o)
 	bool csv_out = o->csv && !strcmp(o->csv, "-");
 	bool picture_out = o->picture && !strcmp(o->picture, "-");
 
+	if (o->pack && o->failover)
+		return cli__usage("--pack and --failover are two questions: ask one");
 	if (!o->nr_inputs)
 		return cli__usage(
 			"INPUT is missing: a folder of 'hvtrace live --csv', a curve.csv, "
@@ -518,5 +561,7 @@ int plan_options__parse(struct plan_options *o, int argc, char **argv)
 		return status;
 	if (o->config && plan_config__read(o, o->config, why, sizeof(why)))
 		return cli__failed("%s", why);
+	if (o->hosts_file && plan_hosts__read(o))
+		return CLI_FAILED;
 	return check(o);
 }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "../bpf/page_event.h"
+#include "../analysis/plan/hosts_csv.h"
 #include "group_list.h"
 #include "plan_facts.h"
 
@@ -39,6 +40,9 @@ struct plan_grouping {
 	char *cgroup; /* a folder; NULL: the list */
 };
 
+/* Until when to look for a better packing, by default. */
+#define PLAN_PACK_SECONDS 60
+
 struct plan_words {
 	char **v;
 	size_t n;
@@ -53,6 +57,11 @@ struct plan_options {
 	size_t nr_memory;
 	struct plan_grouping *groupings; /* the earlier ones win */
 	size_t nr_groupings;
+	struct hosts_csv hosts;
+	char *hosts_file; /* NULL: none */
+	char *failover;	  /* the host that fails; NULL: none does */
+	bool pack;	  /* VMs, on the fewest of the hosts */
+	double pack_time; /* seconds; 0: PLAN_PACK_SECONDS */
 	unsigned int tax; /* on idle memory, percent */
 	bool has_tax;
 	struct plan_facts defaults; /* of VMs of which nothing else is known */
@@ -92,6 +101,9 @@ int plan_options__add_groups(struct plan_options *o, const char *host, struct gr
 			     char *why, size_t size);
 /* "75%" or "75". What was said first wins. */
 int plan_options__set_tax(struct plan_options *o, const char *text, char *why, size_t size);
+
+/* Read the file of hosts. An exit status, after a line if it is not CLI_DONE. */
+int plan_hosts__read(struct plan_options *o);
 
 /* A file's text (len bytes). -EINVAL, "FILE:LINE: ..." in why; -ENOMEM. What options say wins: have
  * them first. */

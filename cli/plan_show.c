@@ -193,18 +193,23 @@ static const struct column columns[] = {
 
 /* --- the table --- */
 
+/* Host by host: VMs that moved are among those that were there before. */
 static void put_rows(FILE *out, const struct plan_rows *r)
 {
-	const char *host = NULL;
-
 	columns__head(out, columns, NR_COLUMNS);
-	for (size_t i = 0; i < r->n; i++) {
-		const struct plan_row *row = &r->rows[i];
+	for (size_t h = 0; h < r->c->vms->nr_hosts; h++) {
+		bool headed = false;
 
-		if (row->host && (!host || strcmp(host, row->host)))
-			fprintf(out, "-- %s\n", row->host);
-		host = row->host;
-		columns__row(out, columns, NR_COLUMNS, row->seat->vm->name, row);
+		for (size_t i = 0; i < r->n; i++) {
+			const struct plan_row *row = &r->rows[i];
+
+			if (row->seat->vm->host != h)
+				continue;
+			if (row->host && !headed)
+				fprintf(out, "-- %s\n", row->host);
+			headed = true;
+			columns__row(out, columns, NR_COLUMNS, row->seat->vm->name, row);
+		}
 	}
 }
 
@@ -293,7 +298,8 @@ void plan_show__table(FILE *out, const struct plan_rows *r)
 	fputc('\n', out);
 	plan_groups__table(out, r->c);
 	for (size_t i = 0; i < r->c->vms->nr_hosts; i++)
-		put_host(out, r, i);
+		if (!r->c->vms->hosts[i].gone)
+			put_host(out, r, i);
 	put_totals(out, r);
 	put_proof(out, r->c->plan);
 }
@@ -316,6 +322,11 @@ static void json_row(FILE *out, const struct plan_case *c, const struct plan_row
 	columns__json(out, columns, NR_COLUMNS, s->vm->name, row);
 	fputs(",\"host\":", out);
 	export__json_string(out, c->vms->hosts[s->vm->host].name);
+	fputs(",\"from\":", out);
+	if (s->vm->moved)
+		export__json_string(out, c->vms->hosts[s->vm->from].name);
+	else
+		fputs("null", out);
 	fputs(",\"group\":", out);
 	if (plan_groups__name_of(c, s))
 		export__json_string(out, plan_groups__name_of(c, s));
@@ -330,11 +341,16 @@ static void json_hosts(FILE *out, const struct plan_rows *r)
 {
 	const struct plan_vms *v = r->c->vms;
 
+	const char *comma = "";
+
 	fputs(",\"hosts\":[", out);
 	for (size_t i = 0; i < v->nr_hosts; i++) {
 		__u64 memory = plan_vms__memory(v, i), given = given_to(r, i);
 
-		fprintf(out, "%s{\"host\":", i ? "," : "");
+		if (v->hosts[i].gone)
+			continue;
+		fprintf(out, "%s{\"host\":", comma);
+		comma = ",";
 		export__json_string(out, v->hosts[i].name);
 		fprintf(out,
 			",\"vms\":%zu,\"memory_bytes\":%llu,\"given_bytes\":%llu,"

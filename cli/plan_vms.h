@@ -21,15 +21,18 @@ struct plan_host {
 	__u64 memory;		   /* pages: said so, if given */
 	__u64 unused;		   /* pages that plans may use and no VM has, as far as known */
 	struct group_list *groups; /* of its VMs; NULL: none */
+	bool gone;		   /* failed, or left empty: it has no VMs and no memory */
 };
 
 struct plan_vm {
 	char *name;
 	size_t host; /* index */
 	enum page_space space;
-	bool added;		    /* sizes of the curve are on top of its direct memory */
-	bool fresh;		    /* it is not there yet: --add-vm */
-	bool gone;		    /* it is not to be there: --without */
+	bool added; /* sizes of the curve are on top of its direct memory */
+	bool fresh; /* it is not there yet: --add-vm */
+	bool gone;  /* it is not to be there: --without */
+	bool moved; /* it was on another host: */
+	size_t from;
 	struct curve_point *points; /* ascending sizes, n */
 	size_t n;
 	struct plan_facts facts;
