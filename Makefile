@@ -35,6 +35,8 @@ ALL_CFLAGS := -std=gnu11 $(WARN) $(CFLAGS) $(SANITIZE) \
 ALL_LDFLAGS := $(SANITIZE) $(LDFLAGS)
 BPF_CFLAGS := -std=gnu11 -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra \
 	      -Werror -Wno-unused-parameter
+# What GLPK's shared library brings along, and its archive does not.
+GLPK_LIBS  := -lcolamd -lamd -lsuitesparseconfig -lltdl -lgmp -lz -lm
 LIBS       := -lbpf -lelf -lz -lzstd -luring -lxxhash -ljansson -lyaml -lglpk -lpthread -lm
 
 objs = $(patsubst %.c,$(O)/%.o,$(1))
@@ -68,7 +70,7 @@ $(O)/hvtrace: $(MAIN) $(TRACER) $(PLAIN)
 
 $(O)/hvtrace-static: $(MAIN) $(TRACER) $(PLAIN)
 	$(say) LINK $@
-	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -static -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -static -o $@ $^ $(LIBS) $(GLPK_LIBS)
 
 # Thin: members are known by path, two files of one name do not collide.
 $(PLAIN): $(call objs,$(PLAIN_SRCS))

@@ -314,6 +314,15 @@ static void put_number(FILE *out, const char *key, double v)
 		fprintf(out, ",\"%s\":null", key);
 }
 
+static void json_name(FILE *out, const char *key, const char *name)
+{
+	fprintf(out, ",\"%s\":", key);
+	if (name)
+		export__json_string(out, name);
+	else
+		fputs("null", out);
+}
+
 static void json_row(FILE *out, const struct plan_case *c, const struct plan_row *row)
 {
 	const struct plan_seat *s = row->seat;
@@ -322,19 +331,12 @@ static void json_row(FILE *out, const struct plan_case *c, const struct plan_row
 	columns__json(out, columns, NR_COLUMNS, s->vm->name, row);
 	fputs(",\"host\":", out);
 	export__json_string(out, c->vms->hosts[s->vm->host].name);
-	fputs(",\"from\":", out);
-	if (s->vm->moved)
-		export__json_string(out, c->vms->hosts[s->vm->from].name);
-	else
-		fputs("null", out);
-	fputs(",\"group\":", out);
-	if (plan_groups__name_of(c, s))
-		export__json_string(out, plan_groups__name_of(c, s));
-	else
-		fputs("null", out);
-	fprintf(out, ",\"space\":\"%s\",\"least_why\":\"%s\",\"known\":%s,\"new\":%s}\n",
+	fprintf(out, ",\"space\":\"%s\",\"least_why\":\"%s\",\"known\":%s,\"new\":%s",
 		page_space__name(s->vm->space), plan_least__name(s->why),
 		row->then.known ? "true" : "false", s->vm->fresh ? "true" : "false");
+	json_name(out, "from", s->vm->moved ? c->vms->hosts[s->vm->from].name : NULL);
+	json_name(out, "group", plan_groups__name_of(c, s));
+	fputs("}\n", out);
 }
 
 static void json_hosts(FILE *out, const struct plan_rows *r)
