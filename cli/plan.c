@@ -30,12 +30,15 @@ static int read_input(struct plan_vms *v, const struct plan_options *o, const st
 	return in->socket ? plan_socket__read(v, &s) : plan_file__read(v, &s);
 }
 
+/* Those that are there come first. */
 static int read_inputs(struct plan_vms *v, const struct plan_options *o)
 {
 	int status = CLI_DONE;
 
-	for (size_t i = 0; i < o->nr_inputs && !status; i++)
-		status = read_input(v, o, &o->inputs[i]);
+	for (int fresh = 0; fresh < 2; fresh++)
+		for (size_t i = 0; i < o->nr_inputs && !status; i++)
+			if (o->inputs[i].fresh == fresh)
+				status = read_input(v, o, &o->inputs[i]);
 	return status;
 }
 
