@@ -32,19 +32,27 @@ static int read_input(struct plan_vms *v, const struct plan_options *o, const st
 	return in->socket ? plan_socket__read(v, &s) : plan_file__read(v, &s);
 }
 
+/* Those that are there come first. */
 static int read_inputs(struct plan_vms *v, const struct plan_options *o)
 {
 	int status = CLI_DONE;
 
-	for (size_t i = 0; i < o->nr_inputs && !status; i++)
-		status = read_input(v, o, &o->inputs[i]);
-	for (size_t i = 0; i < o->hosts.n && !status; i++) {
-		size_t host;
-
-		if (plan_vms__host(v, o->hosts.hosts[i].name, &host))
-			status = cli__failed("out of memory");
-	}
+	for (int fresh = 0; fresh < 2; fresh++)
+		for (size_t i = 0; i < o->nr_inputs && !status; i++)
+			if (o->inputs[i].fresh == fresh)
+				status = read_input(v, o, &o->inputs[i]);
 	return status;
+}
+
+/* Those of a file, with or without VMs. */
+static int add_hosts(struct plan_vms *v, const struct plan_options *o)
+{
+	size_t host;
+
+	for (size_t i = 0; i < o->hosts.n; i++)
+		if (plan_vms__host(v, o->hosts.hosts[i].name, &host))
+			return cli__failed("out of memory");
+	return CLI_DONE;
 }
 
 /* --- what is said of it --- */
@@ -320,7 +328,7 @@ int cmd_plan(int argc, char **argv)
 	int status = plan_options__parse(&o, argc, argv);
 
 	if (!status)
-		status = read_inputs(&v, &o) ?: take_options(&v, &o) ?: plan(&v, &o);
+		status = read_inputs(&v, &o) ?: add_hosts(&v, &o) ?: take_options(&v, &o) ?: plan(&v, &o);
 	else if (status < 0)
 		status = cli__flush();
 	plan_vms__free(&v);

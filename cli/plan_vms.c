@@ -79,16 +79,15 @@ bool plan_vms__is(const struct plan_vms *v, const struct plan_vm *vm, const char
 
 /* --- what a source has --- */
 
-/* One name for what is in it: the VM of that name, if there is one. */
-static bool has_name(const struct plan_source *s, const struct plan_curve *curves, size_t n)
-{
-	for (size_t i = 0; s->name && i < n; i++)
-		if (!strcmp(curves[i].vm, s->name))
-			return true;
-	return false;
-}
+/* What is in a source. */
+struct content {
+	const struct plan_source *source;
+	const struct plan_curve *curves;
+	size_t n;
+	bool named; /* one of them has the name that the source's VM is to have */
+};
 
-static bool is_wanted(const struct plan_source *s, const char *vm)
+static bool is_asked_for(const struct plan_source *s, const char *vm)
 {
 	for (size_t i = 0; i < s->nr_only; i++)
 		if (!strcmp(s->only[i], vm))
@@ -96,20 +95,25 @@ static bool is_wanted(const struct plan_source *s, const char *vm)
 	return !s->only;
 }
 
-static bool has_disk(const struct plan_curve *curves, size_t n, const char *vm)
+static bool has(const struct content *in, const char *vm, enum page_space space)
 {
-	for (size_t i = 0; i < n; i++)
-		if (curves[i].space == SPACE_DISK && !strcmp(curves[i].vm, vm))
+	for (size_t i = 0; i < in->n; i++)
+		if (in->curves[i].space == space && !strcmp(in->curves[i].vm, vm))
 			return true;
 	return false;
 }
 
-static bool is_right_space(const struct plan_source *s, const struct plan_curve *curves, size_t n,
-			   const struct plan_curve *c)
+static bool is_right_space(const struct content *in, const struct plan_curve *c)
 {
-	if (!s->any_space)
-		return c->space == s->space;
-	return c->space == SPACE_DISK || !has_disk(curves, n, c->vm);
+	if (!in->source->any_space)
+		return c->space == in->source->space;
+	return c->space == SPACE_DISK || !has(in, c->vm, SPACE_DISK);
+}
+
+static bool is_wanted(const struct content *in, const struct plan_curve *c)
+{
+	return c->n && is_asked_for(in->source, c->vm) && is_right_space(in, c) &&
+	       (!in->named || !strcmp(in->source->name, c->vm));
 }
 
 static int take_curve(const struct plan_source *s, struct plan_vms *v, const struct plan_curve *c,
@@ -140,35 +144,37 @@ static int take_curve(const struct plan_source *s, struct plan_vms *v, const str
 	return err;
 }
 
+static int check_wanted(const struct content *in, char *why, size_t size)
+{
+	const struct plan_source *s = in->source;
+	size_t wanted = 0;
+
+	for (size_t i = 0; i < in->n; i++)
+		wanted += is_wanted(in, &in->curves[i]);
+	if (!wanted)
+		snprintf(why, size, "there is no curve%s%s in it%s",
+			 s->any_space		  ? ""
+			 : s->space == SPACE_DISK ? " of the space disk"
+						  : " of the space mem",
+			 s->only ? " of the VMs asked for" : "", in->n ? "" : ": nothing was seen");
+	else if (wanted > 1 && s->name)
+		snprintf(why, size, "there are curves of %zu VMs in it, and one name for them",
+			 wanted);
+	else
+		return 0;
+	return -EINVAL;
+}
+
 int plan_source__take(const struct plan_source *s, struct plan_vms *v,
 		      const struct plan_curve *curves, size_t n, char *why, size_t size)
 {
-	bool named = has_name(s, curves, n);
-	size_t taken = 0;
-	int err = 0;
+	struct content in = {.source = s, .curves = curves, .n = n};
+	int err;
 
-	for (size_t i = 0; i < n && !err; i++) {
-		const struct plan_curve *c = &curves[i];
-
-		if (!c->n || !is_wanted(s, c->vm) || !is_right_space(s, curves, n, c) ||
-		    (named && strcmp(s->name, c->vm)))
-			continue;
-		err = take_curve(s, v, c, why, size);
-		taken++;
-	}
-	if (!err && !taken) {
-		snprintf(why, size, "there is no curve%s%s%s in it%s",
-			 s->any_space ? "" : " of the space ",
-			 s->any_space		  ? ""
-			 : s->space == SPACE_DISK ? "disk"
-						  : "mem",
-			 s->only ? " of the VMs asked for" : "", n ? "" : ": nothing was seen");
-		err = -EINVAL;
-	}
-	if (!err && taken > 1 && s->name) {
-		snprintf(why, size, "there are curves of %zu VMs in it, and one name for them",
-			 taken);
-		err = -EINVAL;
-	}
+	in.named = s->name && (has(&in, s->name, SPACE_DISK) || has(&in, s->name, SPACE_MEM));
+	err = check_wanted(&in, why, size);
+	for (size_t i = 0; i < n && !err; i++)
+		if (is_wanted(&in, &curves[i]))
+			err = take_curve(s, v, &curves[i], why, size);
 	return err;
 }

@@ -63,7 +63,8 @@ static int keep(struct pack_bound *lb, const struct pack_bins *b, const __u64 *w
 		return -ENOMEM;
 	memcpy(copy, worth, b->nr_items * sizeof(*copy));
 	free(lb->worth);
-	*lb = (struct pack_bound){bins, copy};
+	lb->worth = copy;
+	lb->bins = bins;
 	return 0;
 }
 

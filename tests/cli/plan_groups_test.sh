@@ -134,7 +134,7 @@ mkdir new
 	echo "$head"
 	curve new 1 0.9 0.8 0.7 0.6 0.5 0.4 0.3 0.2
 } >new/curve.csv
-wishes=(--vm web,min=2MiB --vm db,min=2MiB)
+wishes=(--vm "web,min=2MiB" --vm "db,min=2MiB")
 plan "${known[@]}" "${wishes[@]}" --config fits.yaml --add-vm new/curve.csv,min=2MiB curve.csv
 status_is 0
 plan "${known[@]}" "${wishes[@]}" --config fits.yaml --add-vm new/curve.csv,min=3MiB curve.csv
