@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # How long plans of memory take (hvtrace plan), each figure beside its target; needs no root.
 #
-# VMS and POINTS for other sizes, ROUNDS for a median.
+# VMS and POINTS for other sizes, ROUNDS for a median; PACK_SECONDS for the longest that a packing may take.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -10,6 +10,7 @@ build=${BUILD:-$PWD/build}
 vms=${VMS:-1000}
 points=${POINTS:-256}
 rounds=${ROUNDS:-5}
+pack_seconds=${PACK_SECONDS:-60}
 
 # shellcheck source=bench/lib.sh
 . bench/lib.sh
@@ -56,3 +57,7 @@ make_folder
 	die "hvtrace plan failed"
 figure "hvtrace plan, all of it: CSV in, table out" \
 	"$(awk '{ print 1e3 * $3 }' "$work/times" | median)" ms '<=' 1000
+
+echo
+echo "VMs on the fewest hosts (hvtrace plan --pack), on one core"
+"$build/bench/pack" 500 40 "$pack_seconds" || die "build/bench/pack failed"

@@ -159,7 +159,7 @@ status_is 0
 out_has '^host: 3 VMs'
 head -n 1 plan.csv | grep -q '^host,vm,now_bytes,plan_bytes,change_bytes,' || fail "CSV heading"
 grep -q "^host,cliff,$((8 * mib)),$((11 * mib)),$((3 * mib)),1000,100," plan.csv || fail "CSV row"
-awk -F, 'NF != 24 { exit 1 }' plan.csv || fail "CSV columns"
+awk -F, 'NF != 25 { exit 1 }' plan.csv || fail "CSV columns"
 grep -q '<svg' plan.svg || fail "no picture"
 plan "${known[@]}" --memory 27MiB --csv - curve.csv
 [ "$(wc -l <"$tmp/out")" = 4 ] || fail "CSV on stdout has other lines"
