@@ -201,6 +201,13 @@ static void list_failover(struct places *p, const struct plan_case *c, size_t fa
 			add_host(p, h, room_on(c, h));
 }
 
+static void take_packing(struct places *p, const struct pack *packed)
+{
+	memcpy(p->to, packed->host, p->nr_vms * sizeof(*p->to));
+	p->nowhere = packed->left;
+	p->none = packed->bound > p->nr_hosts;
+}
+
 /* Spread out, so that all hosts keep some room; packed only if that does not do. */
 static int find_places(struct places *p, double seconds)
 {
@@ -218,9 +225,7 @@ static int find_places(struct places *p, double seconds)
 	err = pack__solve(&packed, &o);
 	if (err)
 		return err;
-	memcpy(p->to, packed->host, p->nr_vms * sizeof(*p->to));
-	p->nowhere = packed->left;
-	p->none = packed->bound > p->nr_hosts;
+	take_packing(p, packed);
 	pack__free(packed);
 	return 0;
 }
@@ -315,6 +320,51 @@ static void note_unbound(const struct plan_case *c)
 			n == 1 ? "it" : "they");
 }
 
+/* How often the part of each host that may be filled is halved in. */
+#define LEVEL_STEPS 7
+
+/* Into no more than a part of each host that is used. */
+static bool pack_level(struct places *p, const __u64 *used, double part, double seconds)
+{
+	__u64 *room = calloc(p->nr_hosts + 1, sizeof(*room));
+	struct pack_opts o = pack_opts_of(p, seconds);
+	struct pack *packed = NULL;
+	bool fits;
+
+	for (size_t h = 0; h < p->nr_hosts && room; h++)
+		room[h] = used[h] * part;
+	o.hosts = room;
+	fits = room && !pack__solve(&packed, &o) && !packed->left;
+	if (fits)
+		memcpy(p->to, packed->host, p->nr_vms * sizeof(*p->to));
+	pack__free(packed);
+	free(room);
+	return fits;
+}
+
+/* Filling hosts one after the other leaves all that is left to the last one. On as many hosts, all
+ * of them equally full, each has something to divide. */
+static void level(struct places *p, double seconds)
+{
+	__u64 *used = calloc(p->nr_hosts + 1, sizeof(*used));
+	double low, high = 1;
+
+	if (!used)
+		return;
+	for (size_t i = 0; i < p->nr_vms; i++)
+		used[p->to[i]] = p->room[p->to[i]];
+	low = (double)sum(p->need, p->nr_vms) / sum(used, p->nr_hosts);
+	for (int step = 0; step < LEVEL_STEPS; step++) {
+		double part = (low + high) / 2;
+
+		if (pack_level(p, used, part, seconds / LEVEL_STEPS))
+			high = part;
+		else
+			low = part;
+	}
+	free(used);
+}
+
 /* Above that the table below is too large. */
 #define MAX_EXCHANGED 512
 
@@ -386,8 +436,6 @@ static bool is_used(const struct places *p, size_t host)
 
 static int carry_out(struct places *p)
 {
-	if (p->nowhere)
-		return no_place(p, "");
 	keep_places(p);
 	settle_memory(p->v);
 	move_all(p);
@@ -407,19 +455,20 @@ static int pack(struct plan_placing *out, struct places *p, double seconds)
 	if (err)
 		return err == -ENOMEM ? no_memory()
 				      : cli__failed("there are too many VMs or hosts to pack");
+	take_packing(p, packed);
 	*out = (struct plan_placing){
 		.placed = true,
 		.hosts = packed->hosts,
 		.of = p->nr_hosts,
 		.bound = packed->bound,
 		.word = !packed->worth && packed->bound,
-		.seconds = cli__now() - begin,
 		.as_is = NAN,
 	};
-	memcpy(p->to, packed->host, p->nr_vms * sizeof(*p->to));
-	p->nowhere = packed->left;
-	p->none = packed->bound > p->nr_hosts;
 	pack__free(packed);
+	if (p->nowhere)
+		return no_place(p, "");
+	level(p, (seconds - (cli__now() - begin)) / 2);
+	out->seconds = cli__now() - begin;
 	return carry_out(p);
 }
 

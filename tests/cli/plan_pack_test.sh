@@ -108,6 +108,14 @@ plan "${known[@]}" --vm web,min=4.5MiB --vm db,min=4.5MiB --vm mail,min=4.5MiB -
 out_has '"type":"packing","hosts":4,"of":4,"bound":4,'
 check_places a=7 b=7 c=7 d=6
 
+# On as few hosts as can be, these are equally full: not 8 and 6 MiB.
+vms six 1 2 3 4 5 6
+printf 'host,memory,curves\na,8MiB,six\nb,8MiB,\nc,8MiB,\n' >level.csv
+plan "${known[@]}" --vm "5,min=1MiB" --vm "6,min=1MiB" --pack level.csv --json
+status_is 0
+out_has '"type":"packing","hosts":2,"of":3,"bound":2,'
+[ "$(of 5 host)" != "$(of 6 host)" ] || fail "both small VMs are on one host"
+
 # --- no way to pack
 plan "${known[@]}" --vm web,min=7.5MiB --pack hosts.csv
 status_is 1
