@@ -118,7 +118,8 @@ static void take_facts(const json_t *stats, const json_t *vm, const json_t *curv
 		own = 0;
 	know(&c->facts, FACT_DIRECT, own);
 	know(&c->facts, FACT_MEMORY, isnan(served) ? own : own + served);
-	know(&c->facts, FACT_MIN, own + min);
+	if (min > 0)
+		know(&c->facts, FACT_MIN, own + min);
 	if (max > 0)
 		know(&c->facts, FACT_MAX, own + max);
 	know(&c->facts, FACT_RATE, rate_of(vm, curve, c));
