@@ -330,7 +330,7 @@ out_has '"miss_page_ns": null'
 defer "kill $! 2>/dev/null; wait $! 2>/dev/null"
 planned()
 {
-	plan --control c.sock --json && [ "$(figure misses_now_per_s web)" != null ]
+	plan --control c.sock --json && [ "$(figure miss_ratio web)" != 1 ]
 }
 wait_until 10 planned || fail "no plan of what is served"
 # Its own memory, and the target of all the cache.
