@@ -60,18 +60,32 @@ static size_t next_try(const struct packer *s)
 	return is_packed(s) ? s->used - 1 : s->b.nr_bins;
 }
 
-/* The first packing at all: from the bound on, in growing steps. */
+static bool try_first(struct packer *s, size_t k)
+{
+	pack_filler__pack(s->filler, &s->trial, k);
+	take_better(s);
+	return !s->trial.left;
+}
+
+/* The first packing at all: from the bound on in growing steps, and then back by halves. */
 static void first_packing(struct packer *s)
 {
-	size_t step = 1;
+	size_t low = s->lb.bins, high = low, step = 1;
 
-	for (size_t k = s->lb.bins; !is_packed(s); k += step, step *= 2) {
-		if (k > s->b.nr_bins)
-			k = s->b.nr_bins;
-		pack_filler__pack(s->filler, &s->trial, k);
-		take_better(s);
-		if (k == s->b.nr_bins)
-			break;
+	while (high <= s->b.nr_bins && !try_first(s, high)) {
+		low = high + 1;
+		if (high == s->b.nr_bins)
+			return;
+		high = high + step < s->b.nr_bins ? high + step : s->b.nr_bins;
+		step *= 2;
+	}
+	while (low < high && high <= s->b.nr_bins) {
+		size_t k = (low + high) / 2;
+
+		if (try_first(s, k))
+			high = k;
+		else
+			low = k + 1;
 	}
 }
 

@@ -78,28 +78,31 @@ static int by_size(struct pack_bound *lb, const struct pack_bins *b, __u64 *wort
 	return keep(lb, b, worth, bins_for(b, sum(worth, b->nr_items), most));
 }
 
-/* How many of the n largest items fit into a bin: the smallest of these do, if any. */
-static __u64 fit_of_large(const struct pack_bins *b, size_t n, __u64 room)
+/* How many of the n largest items fit into a bin: the smallest of these do, if any. before[i] is
+ * what the i largest take together. */
+static __u64 fit_of_large(const wide *before, size_t n, __u64 room)
 {
-	__u64 fit = 0;
+	size_t low = 0, high = n;
 
-	for (size_t i = n; i-- > 0 && b->item[i].size <= room;) {
-		room -= b->item[i].size;
-		fit++;
+	while (low < high) {
+		size_t fit = (low + high + 1) / 2;
+
+		if (before[n] - before[n - fit] <= room)
+			low = fit;
+		else
+			high = fit - 1;
 	}
-	return fit;
+	return low;
 }
 
 /* Of the n largest items, worth one each. */
-static int by_large(struct pack_bound *lb, const struct pack_bins *b, size_t n, __u64 *worth,
-		    __u64 *most)
+static int by_large(struct pack_bound *lb, const struct pack_bins *b, const wide *before, size_t n,
+		    __u64 *worth, __u64 *most)
 {
 	for (size_t i = 0; i < b->nr_items; i++)
 		worth[i] = i < n;
 	for (size_t i = 0; i < b->nr_bins; i++)
-		most[i] = i && b->bin[i].size == b->bin[i - 1].size
-				  ? most[i - 1]
-				  : fit_of_large(b, n, b->bin[i].size);
+		most[i] = fit_of_large(before, n, b->bin[i].size);
 	return keep(lb, b, worth, bins_for(b, n, most));
 }
 
@@ -107,15 +110,19 @@ int pack_bound__init(struct pack_bound *lb, const struct pack_bins *b)
 {
 	__u64 *worth = calloc(b->nr_items + 1, sizeof(*worth));
 	__u64 *most = calloc(b->nr_bins + 1, sizeof(*most));
-	int err = worth && most ? 0 : -ENOMEM;
+	wide *before = calloc(b->nr_items + 1, sizeof(*before));
+	int err = worth && most && before ? 0 : -ENOMEM;
 	/* Thousands of items need not all be the smallest large one. */
 	size_t step = b->nr_items / 256 + 1;
 
 	*lb = (struct pack_bound){0};
+	for (size_t i = 0; i < b->nr_items && !err; i++)
+		before[i + 1] = before[i] + b->item[i].size;
 	if (!err)
 		err = by_size(lb, b, worth, most);
 	for (size_t n = 1; n <= b->nr_items && !err; n += step)
-		err = by_large(lb, b, n, worth, most);
+		err = by_large(lb, b, before, n, worth, most);
+	free(before);
 	free(worth);
 	free(most);
 	return err;

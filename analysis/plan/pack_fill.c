@@ -142,7 +142,7 @@ void pack_filler__fill(struct pack_filler *f, struct packing *p, int bin)
 
 static void fill_all(struct pack_filler *f, struct packing *p, bool smallest_first)
 {
-	for (size_t i = 0; i < p->nr_bins && p->left; i++)
+	for (size_t i = 0; i < p->nr_bins && p->left && !pack_bins__over(f->b); i++)
 		pack_filler__fill(f, p, smallest_first ? p->nr_bins - 1 - i : i);
 	/* What units have left over, and items without size. */
 	pack_filler__best_fit(f, p);
@@ -152,7 +152,7 @@ void pack_filler__pack(struct pack_filler *f, struct packing *p, size_t k)
 {
 	packing__clear(p, f->b, k);
 	pack_filler__best_fit(f, p);
-	for (int way = 0; way < 2 && p->left; way++) {
+	for (int way = 0; way < 2 && p->left && !pack_bins__over(f->b); way++) {
 		packing__clear(&f->trial, f->b, k);
 		fill_all(f, &f->trial, way);
 		if (f->trial.left < p->left)

@@ -17,8 +17,8 @@ void pack_filler__best_fit(struct pack_filler *f, struct packing *p);
 /* One bin as full as possible with items left out, by large ones rather than small ones. */
 void pack_filler__fill(struct pack_filler *f, struct packing *p, int bin);
 
-/* An empty packing of the k largest bins: the best of these ways, largest or smallest bins first.
- */
+/* An empty packing of the k largest bins: the best of these ways, largest or smallest bins first;
+ * when time is over, best fit only. */
 void pack_filler__pack(struct pack_filler *f, struct packing *p, size_t k);
 /* Some bins at random are emptied and filled again, so many times or until all is packed or time is
  * over: what leaves out no more than before stays. */
