@@ -49,7 +49,7 @@ static size_t make_vms(const struct group_list *l, struct group_vm *vms, uint8_t
 	for (size_t i = 0; i < l->n && n < MAX_VMS; i++)
 		if (l->entry[i].spec.vm) {
 			vms[n] = (struct group_vm){l->entry[i].name, (seed + n) % 7,
-						   7 + (seed + n) * 1000, seed};
+						   7 + (seed + n) * 1000, seed, n};
 			n++;
 		}
 	return n;
