@@ -330,7 +330,8 @@ out_has '"miss_page_ns": null'
 defer "kill $! 2>/dev/null; wait $! 2>/dev/null"
 planned()
 {
-	plan --control c.sock --json && [ "$(figure miss_ratio web)" != 1 ]
+	plan --control c.sock --json
+	[ $rc = 0 ] && [ "$(figure miss_ratio web)" != 1 ]
 }
 wait_until 10 planned || fail "no plan of what is served"
 # Its own memory, and the target of all the cache.
