@@ -67,19 +67,20 @@ static bool try_first(struct packer *s, size_t k)
 	return !s->trial.left;
 }
 
-/* The first packing at all: from the bound on in growing steps, and then back by halves. */
+/* The first packing at all: from the bound on in growing steps, and then back by halves. If there
+ * is none, as much as fits into all. */
 static void first_packing(struct packer *s)
 {
-	size_t low = s->lb.bins, high = low, step = 1;
+	size_t low = s->lb.bins < s->b.nr_bins ? s->lb.bins : s->b.nr_bins, high = low, step = 1;
 
-	while (high <= s->b.nr_bins && !try_first(s, high)) {
+	while (!try_first(s, high)) {
 		low = high + 1;
 		if (high == s->b.nr_bins)
 			return;
 		high = high + step < s->b.nr_bins ? high + step : s->b.nr_bins;
 		step *= 2;
 	}
-	while (low < high && high <= s->b.nr_bins) {
+	while (low < high) {
 		size_t k = (low + high) / 2;
 
 		if (try_first(s, k))

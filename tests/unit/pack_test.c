@@ -266,6 +266,19 @@ static void test_all_ways(void **state)
 	assert_true(packed > 500 && none > 500);
 }
 
+/* If not all fit, those that do are on hosts. */
+static void test_as_many_as_fit(void **state)
+{
+	const struct problem p = {.vms = {9, 3, 4}, .nr_vms = 3, .hosts = {5, 3, 5}, .nr_hosts = 3};
+	struct pack *got = solve(&p, PLENTY);
+
+	check_packing(&p, got);
+	assert_int_equal(got->bound, 4);
+	assert_int_equal(got->left, 9);
+	assert_int_equal(got->host[0], -1);
+	pack__free(got);
+}
+
 /* --- large ones --- */
 
 /* Hosts cut into VMs: they fit into these k hosts, filled to the last page. */
@@ -424,6 +437,7 @@ int main(void)
 		cmocka_unit_test(test_nothing),
 		cmocka_unit_test(test_what_is_no_problem),
 		cmocka_unit_test(test_all_ways),
+		cmocka_unit_test(test_as_many_as_fit),
 		cmocka_unit_test(test_cut_hosts),
 		cmocka_unit_test(test_few_to_a_host),
 		cmocka_unit_test(test_odd_sizes),
