@@ -99,6 +99,13 @@ void columns__row(FILE *out, const struct column *c, size_t n, const char *name,
 	fputc('\n', out);
 }
 
+/* Of a measured figure ten are more than enough; bytes, of hundreds of gigabytes, are told to the
+ * last. */
+static int digits_of(double v)
+{
+	return fabs(v) < 0x1p53 && v == trunc(v) ? 16 : 10;
+}
+
 void columns__json(FILE *out, const struct column *c, size_t n, const char *name, const void *row)
 {
 	fprintf(out, ",\"%s\":", c[0].key);
@@ -109,7 +116,7 @@ void columns__json(FILE *out, const struct column *c, size_t n, const char *name
 		if (isnan(v))
 			fprintf(out, ",\"%s\":null", c[i].key);
 		else
-			fprintf(out, ",\"%s\":%.10g", c[i].key, v);
+			fprintf(out, ",\"%s\":%.*g", c[i].key, digits_of(v), v);
 	}
 }
 
@@ -130,7 +137,7 @@ void columns__csv_row(FILE *out, const struct column *c, size_t n, const char *n
 		if (isnan(v))
 			fputc(',', out);
 		else
-			fprintf(out, ",%.10g", v);
+			fprintf(out, ",%.*g", digits_of(v), v);
 	}
 	fputc('\n', out);
 }

@@ -141,6 +141,10 @@ plan "${known[@]}" "${wishes[@]}" --config fits.yaml --add-vm new/curve.csv,min=
 status_is 1
 err_has "7MiB are reserved in it: 1MiB too much"
 
+# Bytes are told to the last.
+plan "${known[@]}" --vm web,max=100GiB --json curve.csv
+figure_is max_bytes 107374182400 plan_vm web
+
 # --- what cannot be meant
 plan "${known[@]}" --config fits.yaml curve.csv
 status_is 1
