@@ -179,7 +179,7 @@ static void capture_one(struct bench *b, __u64 page)
 		die("capture", "a page is not expected");
 	slot = exclusive_cache__slot(b->cache);
 	if (b->data)
-		digest = page_digest__copy(&b->secret, slot, frame_at(b, frame));
+		digest = page_digest__copy(&b->secret, slot, frame_at(b, frame), false);
 	else
 		digest = b->digest[frame];
 	if (exclusive_cache__capture(b->cache, page, frame, slot, &digest) != CAPTURED)
@@ -290,7 +290,9 @@ static void copy_then_hash(struct bench *b, size_t i)
 static void copy_and_hash(struct bench *b, size_t i)
 {
 	page_digest__prefetch(frame_at(b, frame_of(b, b->order[i + AHEAD_MORE])));
-	sink = page_digest__copy(&b->secret, b->slot[i], frame_at(b, frame_of(b, b->order[i]))).lo;
+	sink = page_digest__copy(&b->secret, b->slot[i], frame_at(b, frame_of(b, b->order[i])),
+				 false)
+		       .lo;
 }
 
 static void baseline(struct bench *b, const char *what, void (*one)(struct bench *, size_t))

@@ -7,8 +7,9 @@
  *   resident | back | number of the record in residents     check: the frame
  *   0          0    | number of the slot
  *
- * Bytes a cached page: 32 for its slot (slots.h), 20 to 30 in the page table. A resident page: 16
- * for its digest, and the same in the page table. A ghost: 16 to 20 (ghosts.h).
+ * Bytes a cached page: 32 for its slot (slots.h), 20 to 25 in the page table, up to 32 until that
+ * shrinks. A resident page: 16 to 20 for its digest, and the same in the page table. A ghost: 16
+ * (ghosts.h).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -29,6 +30,9 @@
 /* 16 EiB of disk and 16 TiB of guest memory: what is beyond is never remembered. */
 #define MAX_PAGE (1ULL << 52)
 #define MAX_FRAME (~0U)
+/* Steps of the table and slots corrected in one go of work. */
+#define WORK_STEPS 8
+#define WORK_SLOTS 256
 /* Cells looked at for a resident page to give up for a new one. */
 #define REUSE_LOOKS 128
 
@@ -42,7 +46,8 @@ struct exclusive_cache {
 	struct in_flight in_flight;
 	__u64 max_ghosts; /* 0: as many as slots */
 	__u64 evicted, ghost_hits;
-	__u32 hand; /* the cell where looking for a resident page to give up goes on */
+	__u32 released; /* the slot of the last hit */
+	__u32 hand;	/* the cell where looking for a resident page to give up goes on */
 };
 
 /* --- pages --- */
@@ -96,6 +101,8 @@ static bool forget(struct exclusive_cache *c, __u64 page)
 /* Give up some resident page, not far from the last one. */
 static bool give_up_one(struct exclusive_cache *c)
 {
+	if (c->hand >= c->table.room)
+		c->hand = 0;
 	for (int i = 0; i < REUSE_LOOKS; i++) {
 		struct page_cell *cell = &c->table.cells[c->hand];
 
@@ -122,7 +129,7 @@ static struct page_cell *new_cell(struct exclusive_cache *c, __u64 page)
 {
 	__u64 key = page_table__key(&c->table, page);
 
-	if (page_table__reserve(&c->table, c->memory, 1))
+	if (page_table__make_room(&c->table, c->memory))
 		return NULL;
 	return page_table__insert(&c->table, page_table__seek(&c->table, key), key);
 }
@@ -152,6 +159,12 @@ static void remember(struct exclusive_cache *c, __u64 page, __u64 frame,
 
 /* --- a cache --- */
 
+/* It is as if the page had never been seen. */
+static void lost(void *ctx, const struct page_cell *cell)
+{
+	release(ctx, cell);
+}
+
 struct exclusive_cache *exclusive_cache__new(const struct exclusive_cache_opts *o)
 {
 	const struct store_policy *policy = store_policy__find(o->policy);
@@ -166,16 +179,19 @@ struct exclusive_cache *exclusive_cache__new(const struct exclusive_cache_opts *
 		return NULL;
 	c->policy = policy;
 	c->memory = o->memory;
+	memory__tighten(c->memory);
 	c->max_ghosts = o->max_ghosts;
-	c->slots.memory = c->in_flight.memory = c->memory; /* they may be freed before they are */
+	c->in_flight.memory = c->memory; /* it may be freed before it is */
+	slots__init(&c->slots, c->memory);
 	residents__init(&c->residents, c->memory, o->max_resident);
 	ghosts__init(&c->ghosts, c->memory);
-	if (page_table__init(&c->table, c->memory) || slots__init(&c->slots, c->memory) ||
-	    in_flight__init(&c->in_flight, c->memory)) {
+	if (page_table__init(&c->table, c->memory) || in_flight__init(&c->in_flight, c->memory)) {
 		exclusive_cache__free(c);
 		errno = ENOMEM;
 		return NULL;
 	}
+	c->table.lost = lost;
+	c->table.lost_ctx = c;
 	return c;
 }
 
@@ -223,18 +239,18 @@ static __u32 next_victim(const struct exclusive_cache *c)
 /* Bring closer what the next eviction will look at, and the record that the one after it will. */
 static void prefetch_victim(const struct exclusive_cache *c)
 {
-	const struct slot *slot = &c->slots.slot[next_victim(c)];
+	const struct slot *slot = slots__at(&c->slots, next_victim(c));
 
 	page_table__prefetch(&c->table, page_table__key(&c->table, slot->page));
 	ghosts__prefetch(&c->ghosts, slot->page);
-	__builtin_prefetch(&c->slots.slot[slot->newer], 1);
+	__builtin_prefetch(slots__at(&c->slots, slot->newer), 1);
 }
 
 /* The page that has to go leaves its slot to that list. The slot; 0: nothing is cached. */
 static __u32 evict(struct exclusive_cache *c, enum slot_list to)
 {
 	__u32 victim = next_victim(c);
-	const struct slot *slot = &c->slots.slot[victim];
+	const struct slot *slot = slots__at(&c->slots, victim);
 
 	if (!victim)
 		return 0;
@@ -252,9 +268,20 @@ static void move(struct exclusive_cache *c, __u32 from)
 {
 	__u32 to = slots__newest(&c->slots, SLOTS_FREE);
 
-	find(c, c->slots.slot[from].page)->pos = to;
+	find(c, slots__at(&c->slots, from)->page)->pos = to;
 	memcpy(slots__address(&c->slots, to), slots__address(&c->slots, from), SLOT_BYTES);
 	slots__replace(&c->slots, from, to);
+}
+
+/* Cells tell of slots by their numbers. */
+static void renumber(struct exclusive_cache *c, __u32 first)
+{
+	for (__u32 i = first; i < first + ARENA_SLOTS; i++) {
+		const struct slot *slot = slots__at(&c->slots, i);
+
+		if (slot->list == SLOTS_FIRST || slot->list == SLOTS_SECOND)
+			find(c, slot->page)->pos = i;
+	}
 }
 
 void *exclusive_cache__take_chunk(struct exclusive_cache *c)
@@ -263,18 +290,30 @@ void *exclusive_cache__take_chunk(struct exclusive_cache *c)
 	__u32 first;
 	void *base;
 
-	if (!chunk)
+	if (!chunk || c->slots.count[SLOTS_DROPPED])
 		return NULL;
 	/* As many are free in all: then what this one holds fits into the others. */
 	while (c->slots.count[SLOTS_FREE] < ARENA_SLOTS)
 		evict(c, SLOTS_FREE);
 	first = slots__close_chunk(&c->slots, chunk);
 	for (__u32 i = first; i < first + ARENA_SLOTS; i++)
-		if (c->slots.slot[i].list != SLOTS_HELD)
+		if (slots__at(&c->slots, i)->list != SLOTS_HELD)
 			move(c, i);
-	base = slots__remove_chunk(&c->slots, chunk);
+	base = slots__remove_chunk(&c->slots, chunk, &first);
+	if (first)
+		renumber(c, first);
 	size_ghosts(c);
+	in_flight__trim(&c->in_flight);
 	return base;
+}
+
+bool exclusive_cache__work(struct exclusive_cache *c)
+{
+	if (page_table__loose(&c->table))
+		page_table__begin_shrink(&c->table);
+	for (int i = 0; i < WORK_STEPS && page_table__moving(&c->table); i++)
+		page_table__step(&c->table, c->memory);
+	return slots__correct(&c->slots, WORK_SLOTS) || page_table__moving(&c->table);
 }
 
 size_t exclusive_cache__chunks(const struct exclusive_cache *c)
@@ -292,7 +331,7 @@ void *exclusive_cache__take(struct exclusive_cache *c, __u64 page, struct page_d
 	if (!is_cached(cell))
 		return NULL;
 	slot = cell->pos;
-	*digest = c->slots.slot[slot].digest;
+	*digest = slots__at(&c->slots, slot)->digest;
 	slots__move(&c->slots, slot, SLOTS_HELD);
 	page_table__erase(&c->table, cell);
 	return slots__address(&c->slots, slot);
@@ -300,7 +339,8 @@ void *exclusive_cache__take(struct exclusive_cache *c, __u64 page, struct page_d
 
 void exclusive_cache__release_slot(struct exclusive_cache *c, void *slot)
 {
-	slots__move(&c->slots, slots__of_address(&c->slots, slot), SLOTS_FREE);
+	c->released = slots__of_address(&c->slots, slot);
+	slots__move(&c->slots, c->released, SLOTS_FREE);
 }
 
 /* --- captures --- */
@@ -318,9 +358,14 @@ enum capture exclusive_cache__expects(const struct exclusive_cache *c, __u64 pag
 	return expects(c, find(c, page), page, frame);
 }
 
+bool exclusive_cache__next_slot_is_warm(const struct exclusive_cache *c)
+{
+	return c->released && c->released == slots__newest(&c->slots, SLOTS_FREE);
+}
+
 void *exclusive_cache__slot(struct exclusive_cache *c)
 {
-	__u32 slot = slots__newest(&c->slots, SLOTS_FREE);
+	__u32 slot = slots__a_free_one(&c->slots);
 
 	if (slot)
 		slots__move(&c->slots, slot, SLOTS_HELD);
@@ -337,8 +382,10 @@ static bool same(const struct page_digest *a, const struct page_digest *b)
 static void fill(struct exclusive_cache *c, struct page_cell *cell, __u32 slot, bool back,
 		 const struct page_digest *digest)
 {
-	c->slots.slot[slot].page = page_of(c, cell);
-	c->slots.slot[slot].digest = *digest;
+	struct slot *s = slots__at(&c->slots, slot);
+
+	s->page = page_of(c, cell);
+	s->digest = *digest;
 	slots__move(&c->slots, slot, c->policy->list(back));
 	cell->pos = slot;
 	cell->check = 0;
@@ -473,7 +520,15 @@ __u64 exclusive_cache__invalidate(struct exclusive_cache *c, __u64 page, __u64 c
 
 __u64 exclusive_cache__clear(struct exclusive_cache *c)
 {
-	return exclusive_cache__invalidate(c, 0, ~0ULL);
+	__u64 before = cached(c);
+
+	in_flight__change(&c->in_flight, 0, ~0ULL);
+	in_flight__trim(&c->in_flight);
+	slots__drop_all(&c->slots);
+	residents__restart(&c->residents, c->residents.max);
+	ghosts__clear(&c->ghosts);
+	page_table__clear(&c->table, c->memory);
+	return before;
 }
 
 void exclusive_cache__forget_residents(struct exclusive_cache *c, __u64 frames)
@@ -485,12 +540,45 @@ void exclusive_cache__forget_residents(struct exclusive_cache *c, __u64 frames)
 	residents__restart(&c->residents, frames);
 }
 
+struct handing {
+	struct exclusive_cache *from;
+	struct exclusive_cache *(*fn)(void *ctx, __u64 page);
+	void *ctx;
+};
+
+static bool hand_over(void *ctx, struct page_cell *cell)
+{
+	const struct handing *h = ctx;
+	__u64 page = page_of(h->from, cell);
+	struct exclusive_cache *to = h->fn(h->ctx, page);
+
+	if (to == h->from)
+		return false;
+	if (is_resident(cell))
+		remember(to, page, cell->check, &h->from->residents.digest[cell->pos & NUMBER],
+			 cell->pos & BACK);
+	release(h->from, cell);
+	return true;
+}
+
+__u64 exclusive_cache__hand_over(struct exclusive_cache *c,
+				 struct exclusive_cache *(*fn)(void *ctx, __u64 page), void *ctx)
+{
+	struct handing h = {c, fn, ctx};
+	__u64 before = cached(c);
+
+	page_table__sweep(&c->table, hand_over, &h);
+	if (!c->residents.count)
+		residents__restart(&c->residents, c->residents.max);
+	return before - cached(c);
+}
+
 /* --- looking --- */
 
 static size_t metadata(const struct exclusive_cache *c)
 {
 	return sizeof(*c) + c->table.region.bytes + c->residents.region.bytes +
-	       c->ghosts.region.bytes + c->in_flight.region.bytes + slots__bytes(&c->slots);
+	       ghosts__bytes(&c->ghosts) + c->in_flight.region.bytes + slots__bytes(&c->slots);
 }
 
 void exclusive_cache__counts(const struct exclusive_cache *c, struct exclusive_cache_counts *out)
@@ -500,7 +588,7 @@ void exclusive_cache__counts(const struct exclusive_cache *c, struct exclusive_c
 		.resident = c->residents.count,
 		.ghosts = c->ghosts.live,
 		.slots = (__u64)c->slots.chunks * ARENA_SLOTS,
-		.free_slots = c->slots.count[SLOTS_FREE],
+		.free_slots = exclusive_cache__free_slots(c),
 		.evicted = c->evicted,
 		.ghost_hits = c->ghost_hits,
 		.writing = c->in_flight.written + c->in_flight.blind,
@@ -539,7 +627,7 @@ size_t exclusive_cache__list(const struct exclusive_cache *c, __u64 *pages, size
 
 __u64 exclusive_cache__free_slots(const struct exclusive_cache *c)
 {
-	return c->slots.count[SLOTS_FREE];
+	return c->slots.count[SLOTS_FREE] + c->slots.count[SLOTS_DROPPED];
 }
 
 void exclusive_cache__prefetch(const struct exclusive_cache *c, __u64 page)
@@ -555,6 +643,6 @@ void exclusive_cache__prefetch_more(const struct exclusive_cache *c, __u64 page)
 		__builtin_prefetch(&c->residents.digest[cell->pos & NUMBER], 1);
 	if (!is_cached(cell))
 		return;
-	__builtin_prefetch(&c->slots.slot[cell->pos], 1);
+	__builtin_prefetch(slots__at(&c->slots, cell->pos), 1);
 	page_digest__prefetch(slots__address(&c->slots, cell->pos));
 }

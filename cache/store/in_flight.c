@@ -64,6 +64,12 @@ void in_flight__free(struct in_flight *f)
 	region__free(&f->region, f->memory);
 }
 
+void in_flight__trim(struct in_flight *f)
+{
+	if (!f->pages && f->mask + 1 > FIRST_ROOM)
+		resize(f, FIRST_ROOM);
+}
+
 /* The page's entry, a new one if need be: then it is not in use yet. NULL: no memory. */
 static struct in_flight_page *enter(struct in_flight *f, __u64 page)
 {

@@ -38,6 +38,8 @@ struct in_flight {
 /* -ENOMEM. */
 int in_flight__init(struct in_flight *f, struct memory *m);
 void in_flight__free(struct in_flight *f);
+/* Give memory back, when nothing is in flight. */
+void in_flight__trim(struct in_flight *f);
 
 cache_token in_flight__read(struct in_flight *f, __u64 page, bool back);
 cache_token in_flight__write(struct in_flight *f, __u64 page, bool back);

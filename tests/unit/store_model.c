@@ -444,6 +444,8 @@ static void take_chunk(struct store_model *m)
 		can += m->given[i] && !holds_slot_of(m, i);
 	while (can && free_slots(m) < ARENA_SLOTS)
 		evict(m);
+	while (exclusive_cache__work(m->cache))
+		;
 	chunk = exclusive_cache__take_chunk(m->cache);
 	MUST(!chunk == !can);
 	while (chunk && m->chunk[n] != chunk)
@@ -589,6 +591,8 @@ static void ordinary(struct store_model *m, const struct model_op *op)
 
 void store_model__do(struct store_model *m, struct model_op op)
 {
+	if (op.how % 16 == 5)
+		exclusive_cache__work(m->cache);
 	op.page %= MODEL_PAGES;
 	op.frame %= MODEL_FRAMES;
 	if (op.kind >= 254)
