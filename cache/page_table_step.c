@@ -221,7 +221,7 @@ int page_table__make_room(struct page_table *t, struct memory *m)
 /* Much too large for what is in it. */
 bool page_table__loose(const struct page_table *t)
 {
-	return t->pages < t->homes / 2 && t->homes > PAGE_TABLE_FIRST_HOMES;
+	return t->pages < t->homes / 20 * 11 && t->homes > PAGE_TABLE_FIRST_HOMES;
 }
 
 void page_table__clear(struct page_table *t, struct memory *m)

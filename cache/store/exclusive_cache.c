@@ -3,12 +3,12 @@
  * One page table for all pages that are cached or resident. A cell's pos says which, and where the
  * rest is known:
  *
- *   31         30     29..0
- *   resident | back | number of the record in residents     check: the frame
- *   0          0    | number of the slot
+ *   31         30..28     27..0
+ *   resident | standing | number of the record in residents     check: the frame
+ *   0          number of the slot
  *
- * Bytes a cached page: 32 for its slot (slots.h), 20 to 25 in the page table, up to 32 until that
- * shrinks. A resident page: 16 to 20 for its digest, and the same in the page table. A ghost: 16
+ * Bytes a cached page: 32 for its slot (slots.h), 20 to 25 in the page table, up to 29 until that
+ * shrinks. A resident page: 16 to 18 for its digest, and the same in the page table. A ghost: 16
  * (ghosts.h).
  */
 #include <errno.h>
@@ -24,8 +24,8 @@
 #include "store_policy.h"
 
 #define RESIDENT (1U << 31)
-#define BACK (1U << 30)
-#define NUMBER (BACK - 1)
+#define STANDING_SHIFT 28
+#define NUMBER ((1U << STANDING_SHIFT) - 1)
 
 /* 16 EiB of disk and 16 TiB of guest memory: what is beyond is never remembered. */
 #define MAX_PAGE (1ULL << 52)
@@ -72,6 +72,29 @@ static bool is_cached(const struct page_cell *cell)
 	return cell && !(cell->pos & RESIDENT);
 }
 
+static unsigned standing(const struct exclusive_cache *c, const struct page_cell *cell)
+{
+	if (is_resident(cell))
+		return (cell->pos & ~RESIDENT) >> STANDING_SHIFT;
+	return cell ? slots__at(&c->slots, cell->pos)->standing : 0;
+}
+
+static unsigned raised(unsigned standing)
+{
+	return standing < STANDING_MOST ? standing + 1 : standing;
+}
+
+/* After the guest wanted the page. */
+static unsigned standing_if_wanted(const struct exclusive_cache *c, const struct page_cell *cell)
+{
+	return is_cached(cell) ? raised(standing(c, cell)) : standing(c, cell);
+}
+
+static unsigned larger(unsigned a, unsigned b)
+{
+	return a > b ? a : b;
+}
+
 /* What the cell refers to is not used any more. */
 static void release(struct exclusive_cache *c, const struct page_cell *cell)
 {
@@ -87,15 +110,15 @@ static void drop(struct exclusive_cache *c, struct page_cell *cell)
 	page_table__erase(&c->table, cell);
 }
 
-/* The page ceases to be anything; true if the guest had wanted it before. */
-static bool forget(struct exclusive_cache *c, __u64 page)
+/* The page ceases to be anything, as the guest wants it. Its standing. */
+static unsigned forget(struct exclusive_cache *c, __u64 page)
 {
 	struct page_cell *cell = find(c, page);
-	bool back = is_cached(cell) || (cell && cell->pos & BACK);
+	unsigned n = standing_if_wanted(c, cell);
 
 	if (cell)
 		drop(c, cell);
-	return back;
+	return n;
 }
 
 /* Give up some resident page, not far from the last one. */
@@ -136,12 +159,12 @@ static struct page_cell *new_cell(struct exclusive_cache *c, __u64 page)
 
 /* The frame holds the page now, with these bytes. */
 static void remember(struct exclusive_cache *c, __u64 page, __u64 frame,
-		     const struct page_digest *digest, bool back)
+		     const struct page_digest *digest, unsigned standing)
 {
 	struct page_cell *cell;
 	__u32 i;
 
-	back |= forget(c, page);
+	standing = larger(standing, forget(c, page));
 	if (page >= MAX_PAGE || frame > MAX_FRAME)
 		return;
 	i = new_resident(c);
@@ -153,7 +176,7 @@ static void remember(struct exclusive_cache *c, __u64 page, __u64 frame,
 		return;
 	}
 	c->residents.digest[i] = *digest;
-	cell->pos = RESIDENT | (back ? BACK : 0) | i;
+	cell->pos = RESIDENT | standing << STANDING_SHIFT | i;
 	cell->check = frame;
 }
 
@@ -214,7 +237,8 @@ static void size_ghosts(struct exclusive_cache *c)
 	__u64 slots = (__u64)c->slots.chunks * ARENA_SLOTS;
 
 	/* Without slots, nothing is ever evicted. */
-	ghosts__resize(&c->ghosts, c->max_ghosts && slots ? c->max_ghosts : slots);
+	ghosts__resize(&c->ghosts,
+		       c->max_ghosts && slots ? c->max_ghosts : c->policy->ghosts(slots));
 }
 
 int exclusive_cache__add_chunk(struct exclusive_cache *c, void *chunk)
@@ -249,11 +273,14 @@ static void prefetch_victim(const struct exclusive_cache *c)
 /* The page that has to go leaves its slot to that list. The slot; 0: nothing is cached. */
 static __u32 evict(struct exclusive_cache *c, enum slot_list to)
 {
-	__u32 victim = next_victim(c);
-	const struct slot *slot = slots__at(&c->slots, victim);
+	const struct slot *slot;
+	__u32 victim;
 
-	if (!victim)
+	if (!cached(c))
 		return 0;
+	c->policy->spare(&c->slots, c->policy->victims(&c->slots));
+	victim = next_victim(c);
+	slot = slots__at(&c->slots, victim);
 	if (c->policy->leaves_ghosts(slot->list))
 		ghosts__add(&c->ghosts, slot->page);
 	page_table__erase(&c->table, find(c, slot->page));
@@ -379,14 +406,15 @@ static bool same(const struct page_digest *a, const struct page_digest *b)
 	return a->lo == b->lo && a->hi == b->hi;
 }
 
-static void fill(struct exclusive_cache *c, struct page_cell *cell, __u32 slot, bool back,
+static void fill(struct exclusive_cache *c, struct page_cell *cell, __u32 slot,
 		 const struct page_digest *digest)
 {
 	struct slot *s = slots__at(&c->slots, slot);
 
 	s->page = page_of(c, cell);
 	s->digest = *digest;
-	slots__move(&c->slots, slot, c->policy->list(back));
+	s->standing = standing(c, cell);
+	slots__move(&c->slots, slot, c->policy->list(s->standing));
 	cell->pos = slot;
 	cell->check = 0;
 }
@@ -402,7 +430,7 @@ static enum capture end_residence(struct exclusive_cache *c, struct page_cell *c
 		return slot ? CAPTURE_CHANGED : CAPTURE_NO_ROOM;
 	}
 	residents__put(&c->residents, i);
-	fill(c, cell, slots__of_address(&c->slots, slot), cell->pos & BACK, digest);
+	fill(c, cell, slots__of_address(&c->slots, slot), digest);
 	return CAPTURED;
 }
 
@@ -426,44 +454,51 @@ cache_token exclusive_cache__read_begin(struct exclusive_cache *c, __u64 page)
 	bool ghost = ghosts__remove(&c->ghosts, page);
 
 	c->ghost_hits += ghost;
-	return in_flight__read(&c->in_flight, page, ghost);
+	return in_flight__read(&c->in_flight, page, ghost ? STANDING_GHOST : 0);
 }
 
 bool exclusive_cache__read_end(struct exclusive_cache *c, __u64 page, cache_token t, __u64 frame,
 			       const struct page_digest *digest)
 {
-	bool back = false, known = in_flight__end_read(&c->in_flight, page, t, &back);
+	unsigned standing = 0;
+	bool known = in_flight__end_read(&c->in_flight, page, t, &standing);
 
 	if (!known || !digest)
 		return known;
 	/* It may have been evicted since, from where another request brought it. */
-	back |= ghosts__remove(&c->ghosts, page);
-	remember(c, page, frame, digest, back);
+	if (ghosts__remove(&c->ghosts, page))
+		standing = larger(standing, STANDING_GHOST);
+	remember(c, page, frame, digest, standing);
 	return true;
 }
 
 cache_token exclusive_cache__write_begin(struct exclusive_cache *c, __u64 page)
 {
-	bool back = forget(c, page);
+	unsigned standing = forget(c, page);
 
-	back |= ghosts__remove(&c->ghosts, page);
-	return in_flight__write(&c->in_flight, page, back);
+	if (ghosts__remove(&c->ghosts, page))
+		standing = larger(standing, STANDING_GHOST);
+	return in_flight__write(&c->in_flight, page, standing);
 }
 
 void exclusive_cache__write_end(struct exclusive_cache *c, __u64 page, cache_token t, __u64 frame,
 				const struct page_digest *digest)
 {
-	bool back = false, known = in_flight__end_write(&c->in_flight, page, t, &back);
+	unsigned standing = 0;
+	bool known = in_flight__end_write(&c->in_flight, page, t, &standing);
 
 	if (known && digest)
-		remember(c, page, frame, digest, back);
+		remember(c, page, frame, digest, standing);
 }
 
 void exclusive_cache__hit_end(struct exclusive_cache *c, __u64 page, __u64 frame,
 			      const struct page_digest *digest)
 {
+	const struct slot *slot = slots__at(&c->slots, slots__newest(&c->slots, SLOTS_FREE));
+	unsigned standing = slot->page == page ? slot->standing : 0;
+
 	if (!in_flight__writing(&c->in_flight, page))
-		remember(c, page, frame, digest, true);
+		remember(c, page, frame, digest, raised(standing));
 }
 
 /* --- the world changes --- */
@@ -556,7 +591,7 @@ static bool hand_over(void *ctx, struct page_cell *cell)
 		return false;
 	if (is_resident(cell))
 		remember(to, page, cell->check, &h->from->residents.digest[cell->pos & NUMBER],
-			 cell->pos & BACK);
+			 standing(h->from, cell));
 	release(h->from, cell);
 	return true;
 }
@@ -593,6 +628,8 @@ void exclusive_cache__counts(const struct exclusive_cache *c, struct exclusive_c
 		.ghost_hits = c->ghost_hits,
 		.writing = c->in_flight.written + c->in_flight.blind,
 		.bytes = metadata(c),
+		.ghost_bytes = ghosts__bytes(&c->ghosts),
+		.resident_bytes = c->residents.region.bytes,
 	};
 }
 

@@ -13,9 +13,9 @@
  * cannot change them, i.e. in slots and bounce buffers, never in guest memory.
  *
  * Its metadata, in bytes, when nothing is left to do (exclusive_cache__work()):
- *   64  a cached page of a full cache, of which 32 are there as soon as the slot is
+ *   64  a cached page of a full cache, of which 33 are there as soon as the slot is
  *   24  a ghost
- *   48  a page known as resident, of which 20 stay for the most there were since the last clear
+ *   48  a page known as resident, of which 18 stay for the most there were since the last clear
  * and 20 KiB, be it large or small: pages of memory that are begun, and what is known of requests
  * in flight (more of it if there are more than 64 pages at once).
  *
@@ -139,8 +139,9 @@ bool exclusive_cache__read_end(struct exclusive_cache *c, __u64 page, cache_toke
 cache_token exclusive_cache__write_begin(struct exclusive_cache *c, __u64 page);
 void exclusive_cache__write_end(struct exclusive_cache *c, __u64 page, cache_token t, __u64 frame,
 				const struct page_digest *digest);
-/* A hit: the bytes taken, with that digest, were copied to the frame; nothing happened between the
- * take and this. (Else, as for an audit: read_begin before, read_end after.) */
+/* A hit: the bytes taken, with that digest, were copied to the frame; the page's slot was released
+ * right before, and nothing else happened to the page since the take. (Else, as for an audit:
+ * read_begin before, read_end after.) */
 void exclusive_cache__hit_end(struct exclusive_cache *c, __u64 page, __u64 frame,
 			      const struct page_digest *digest);
 
@@ -166,7 +167,9 @@ struct exclusive_cache_counts {
 	__u64 evicted;	  /* pages that left for want of room, ever */
 	__u64 ghost_hits; /* misses (read_begin) of pages that were ghosts, ever */
 	__u64 writing;	  /* pages with writes in flight */
-	size_t bytes;	  /* metadata */
+	size_t bytes;	  /* metadata, */
+	size_t ghost_bytes,
+		resident_bytes; /* of these, those of ghosts, and digests of residents */
 };
 void exclusive_cache__counts(const struct exclusive_cache *c, struct exclusive_cache_counts *out);
 /* Whether a page is cached or resident now, for tests and samples. */

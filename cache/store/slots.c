@@ -5,8 +5,8 @@
 
 #include "slots.h"
 
-/* Slot numbers have 30 bits: see exclusive_cache.c. */
-#define MAX_CHUNKS (((1U << 30) - SLOT_LISTS) / ARENA_SLOTS)
+/* Slot numbers have 31 bits: see exclusive_cache.c. */
+#define MAX_CHUNKS (((1U << 31) - SLOT_LISTS) / ARENA_SLOTS)
 #define FIRST_ROOM 8
 /* Chunks looked at to find one with few pages in it. */
 #define SPARE_LOOKS 16

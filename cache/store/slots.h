@@ -33,7 +33,7 @@ enum slot_list {
 
 struct slot {
 	struct page_digest digest;
-	__u64 page : 56, list : 8;
+	__u64 page : 52, standing : 4, list : 8; /* standing: see store_policy.h */
 	__u32 newer, older; /* of the same list; of a head: the oldest and the newest */
 };
 _Static_assert(sizeof(struct slot) == 32, "of 64 bytes a page, the page table takes up to 25");

@@ -21,7 +21,8 @@ struct closer;
 /* idle is called from the loop when all is done, after each time there was something to do. NULL
  * with errno. */
 struct closer *closer__new(struct loop *loop, void (*idle)(void *ctx), void *ctx);
-/* Ends when all is done, which is not waited for. idle is not called any more. NULL is fine. */
+/* Ends when all is done, which is not waited for. idle is not called any more; the loop goes on
+ * until messages that were posted by now are handled. NULL is fine. */
 void closer__free(struct closer *c);
 
 void closer__close(struct closer *c, int fd);

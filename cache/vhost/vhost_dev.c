@@ -384,6 +384,9 @@ static void finish(struct vhost_dev *d)
 	loop__unwatch(d->loop, &d->retry);
 	/* Who waits in its queue may have sent something. */
 	closer__close(d->closer, listener__take(&d->listener));
+	/* What it has told by now comes before the end. */
+	closer__free(d->closer);
+	d->closer = NULL;
 	d->end.fn = on_end;
 	loop__post(d->loop, &d->end);
 }

@@ -6,6 +6,7 @@
  *   pages PATTERN cached DISK PAGES COUNT SEED [VERSION]   read single pages through the page cache
  *   pages PATTERN FRAMES DISK PAGES COUNT SEED [VERSION]   the same into a pool of so many frames,
  *                                                     from which the least recently used page goes
+ *   pages PATTERN list PAGES COUNT SEED               only tell which pages these are, u64 each
  *   pages resident DISK                               ranges that the page cache holds: see there
  *
  * PATTERN is loop, uniform, zipf or mixed. What is read must be what stamp wrote, in that version,
@@ -238,6 +239,24 @@ static int read_cached(int fd, struct pattern *p, uint64_t count, uint64_t versi
 	return buffer ? 0 : failed("memory");
 }
 
+static int list(char **argv)
+{
+	uint64_t count = number(argv[4]);
+	struct pattern pattern;
+
+	if (!pattern_init(&pattern, argv[1], number(argv[3]), number(argv[5]))) {
+		fprintf(stderr, "pages: no such pattern, or no memory: %s\n", argv[1]);
+		return 2;
+	}
+	for (; count; count--) {
+		uint64_t page = pattern_next(&pattern);
+
+		if (fwrite(&page, sizeof(page), 1, stdout) != 1)
+			return failed("write");
+	}
+	return fflush(stdout) ? failed("write") : 0;
+}
+
 /* Lines "FIRST PAGES", then "end": what the page cache holds of a disk. */
 static int resident(int fd)
 {
@@ -293,6 +312,8 @@ int main(int argc, char **argv)
 		return resident(on_disk(argv[2], O_RDONLY));
 	if (argc == 5 && !strcmp(argv[1], "stamp"))
 		return stamp(on_disk(argv[2], O_RDWR), number(argv[3]), number(argv[4]));
+	if (argc == 6 && !strcmp(argv[2], "list"))
+		return list(argv);
 	if (argc == 7 || argc == 8)
 		return work(on_disk(argv[3],
 				    strcmp(argv[2], "cached") ? O_RDONLY | O_DIRECT : O_RDONLY),

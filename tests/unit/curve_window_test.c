@@ -362,7 +362,8 @@ static void test_no_memory(void **state)
 	pid_t pid;
 
 #ifdef SANITIZED
-	print_message("left to the build without the address sanitizer, which needs all addresses\n");
+	print_message(
+		"left to the build without the address sanitizer, which needs all addresses\n");
 	return;
 #endif
 	pid = fork();

@@ -18,7 +18,7 @@ void serve__account(struct serve *s)
 
 static struct served disk;
 static struct served *disks[] = {&disk};
-static struct serve serve = {.disks = {disks, 1}};
+static struct serve serve = {.disks = {.disks = disks, .nr = 1}};
 
 static int set_up(void **state)
 {

@@ -57,19 +57,19 @@ static void test_lru(void **state)
 {
 	struct lists l;
 
-	assert_int_equal(store_lru.list(false), store_lru.list(true));
+	assert_int_equal(store_lru.list(0), store_lru.list(STANDING_MOST));
 	up(&l, 1);
-	move(&l.slots, SLOTS_FREE, store_lru.list(false), 1);
-	assert_int_equal(store_lru.victims(&l.slots), store_lru.list(false));
-	assert_true(store_lru.leaves_ghosts(store_lru.list(true)));
+	move(&l.slots, SLOTS_FREE, store_lru.list(0), 1);
+	assert_int_equal(store_lru.victims(&l.slots), store_lru.list(0));
+	assert_true(store_lru.leaves_ghosts(store_lru.list(STANDING_MOST)));
 	down(&l);
 }
 
 /* The small queue gives way from a tenth of the slots on, or when there is nothing else. */
 static void test_s3fifo(void **state)
 {
-	enum slot_list small = store_s3fifo.list(false), main = store_s3fifo.list(true);
-	__u32 tenth = CHUNKS * ARENA_SLOTS / 10;
+	enum slot_list small = store_s3fifo.list(1), main = store_s3fifo.list(2);
+	__u32 tenth = (CHUNKS * ARENA_SLOTS + 9) / 10;
 	struct lists l;
 
 	assert_int_not_equal(small, main);
@@ -88,6 +88,54 @@ static void test_s3fifo(void **state)
 	assert_int_equal(store_s3fifo.victims(&l.slots), small);
 	move(&l.slots, small, SLOTS_FREE, tenth);
 	assert_int_equal(store_s3fifo.victims(&l.slots), main);
+	down(&l);
+}
+
+/* New, and hit once: on trial; hit twice, or a ghost: main. As many ghosts as main has pages. */
+static void test_s3fifo_standing(void **state)
+{
+	for (unsigned n = 0; n <= STANDING_MOST; n++)
+		assert_int_equal(store_s3fifo.list(n), store_s3fifo.list(n < 2 ? 0 : 5));
+	assert_int_equal(store_s3fifo.ghosts(1000), 900);
+	assert_int_equal(store_s3fifo.ghosts(512), 460);
+	assert_int_equal(store_s3fifo.ghosts(0), 0);
+	assert_int_equal(store_lru.ghosts(512), 512);
+}
+
+/* A second chance for each hit; no more than so many in one go. */
+static void test_s3fifo_spare(void **state)
+{
+	enum slot_list main = store_s3fifo.list(2);
+	struct lists l;
+	__u32 a, b;
+
+	up(&l, 1);
+	a = slots__oldest(&l.slots, SLOTS_FREE);
+	move(&l.slots, SLOTS_FREE, main, 1);
+	b = slots__oldest(&l.slots, SLOTS_FREE);
+	move(&l.slots, SLOTS_FREE, main, 1);
+	slots__at(&l.slots, a)->standing = 3;
+	slots__at(&l.slots, b)->standing = 2;
+	store_s3fifo.spare(&l.slots, main);
+	assert_int_equal(slots__oldest(&l.slots, main), b);
+	assert_int_equal(slots__at(&l.slots, a)->standing, 2);
+	store_s3fifo.spare(&l.slots, main);
+	assert_int_equal(slots__oldest(&l.slots, main), b);
+	slots__at(&l.slots, a)->standing = slots__at(&l.slots, b)->standing = 5;
+	store_s3fifo.spare(&l.slots, main);
+	assert_int_equal(slots__oldest(&l.slots, main), b);
+	assert_int_equal(slots__at(&l.slots, b)->standing, 2);
+	move(&l.slots, SLOTS_FREE, main, l.slots.count[SLOTS_FREE]);
+	for (__u32 i = SLOT_LISTS; i < SLOT_LISTS + ARENA_SLOTS; i++)
+		slots__at(&l.slots, i)->standing = 5;
+	a = slots__oldest(&l.slots, main);
+	store_s3fifo.spare(&l.slots, main);
+	assert_int_equal(slots__newest(&l.slots, main) == a, STORE_LOOKS == 1);
+	b = 0;
+	for (__u32 i = SLOT_LISTS; i < SLOT_LISTS + ARENA_SLOTS; i++)
+		b += 5 - slots__at(&l.slots, i)->standing;
+	assert_int_equal(b, STORE_LOOKS);
+	store_lru.spare(&l.slots, main);
 	down(&l);
 }
 
@@ -249,9 +297,10 @@ static void test_drop_all(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),	    cmocka_unit_test(test_lru),
-		cmocka_unit_test(test_s3fifo),	    cmocka_unit_test(test_order),
-		cmocka_unit_test(test_spare_chunk), cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_names),	     cmocka_unit_test(test_lru),
+		cmocka_unit_test(test_s3fifo),	     cmocka_unit_test(test_s3fifo_standing),
+		cmocka_unit_test(test_s3fifo_spare), cmocka_unit_test(test_order),
+		cmocka_unit_test(test_spare_chunk),  cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_drop_all),
 	};
 
