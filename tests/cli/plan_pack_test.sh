@@ -116,6 +116,26 @@ status_is 0
 out_has '"type":"packing","hosts":2,"of":3,"bound":2,'
 [ "$(of 5 host)" != "$(of 6 host)" ] || fail "both small VMs are on one host"
 
+# Many, of sizes that do not go together well: all that is promised is kept, on as few as are proven.
+awk 'BEGIN {
+	srand(7)
+	print "vm,space,order,size_pages,size_bytes,misses,accesses,miss_ratio,error"
+	for (v = 0; v < 80; v++)
+		for (i = 0; i <= 16; i++) {
+			r = 1 / (1 + i * (1 + v % 7) / 8)
+			printf "vm%d,disk,access,%d,%d,%.0f,1000000,%.6f,0.001\n", v, i * 64, i * 262144, 1e6 * r, r
+		}
+}' >many.csv
+printf 'host,memory\n' >many-hosts.csv
+for i in {1..9}; do
+	printf 'h%d,%dMiB\n' "$i" $((16 + 8 * (i % 3))) >>many-hosts.csv
+done
+plan --default over=1000s,latency=1ms,memory=3MiB,slower-ratio=5% --pack many-hosts.csv --json many.csv
+status_is 0
+out_has '"proven":true,"gap_percent":0,'
+[ "$(grep -c '"least_why":"assured"' "$tmp/out")" = 80 ] || fail "VMs are lost, or not assured"
+check_places h1=24 h2=32 h3=16 h4=24 h5=32 h6=16 h7=24 h8=32 h9=16
+
 # --- no way to pack
 plan "${known[@]}" --vm web,min=7.5MiB --pack hosts.csv
 status_is 1
