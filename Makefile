@@ -35,7 +35,9 @@ ALL_CFLAGS := -std=gnu11 $(WARN) $(CFLAGS) $(SANITIZE) \
 ALL_LDFLAGS := $(SANITIZE) $(LDFLAGS)
 BPF_CFLAGS := -std=gnu11 -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra \
 	      -Werror -Wno-unused-parameter
-LIBS       := -lbpf -lelf -lz -lzstd -luring -lxxhash -ljansson -lyaml -lpthread -lm
+# What GLPK's shared library brings along, and its archive does not.
+GLPK_LIBS  := -lcolamd -lamd -lsuitesparseconfig -lltdl -lgmp -lz -lm
+LIBS       := -lbpf -lelf -lz -lzstd -luring -lxxhash -ljansson -lyaml -lglpk -lpthread -lm
 
 objs = $(patsubst %.c,$(O)/%.o,$(1))
 srcs = $(filter-out $(2),$(wildcard $(1)))
@@ -43,8 +45,8 @@ srcs = $(filter-out $(2),$(wildcard $(1)))
 # Everything but the tracers (and main) does without a BPF object: one archive, from which
 # the program and each test take what they need.
 TRACER_SRCS := $(wildcard loader/tracer*.c loader/foreign*.c)
-PLAIN_SRCS  := $(call srcs,cache/*.c cache/*/*.c analysis/*.c analysis/policy/*.c loader/*.c loader/trace/*.c \
-	       cli/*.c,$(TRACER_SRCS) cli/main.c)
+PLAIN_SRCS  := $(call srcs,cache/*.c cache/*/*.c analysis/*.c analysis/policy/*.c analysis/plan/*.c \
+	       loader/*.c loader/trace/*.c cli/*.c,$(TRACER_SRCS) cli/main.c)
 TRACER      := $(call objs,$(TRACER_SRCS))
 PLAIN       := $(O)/libhvtrace.a
 MAIN        := $(call objs,$(wildcard cli/main.c))
@@ -68,7 +70,7 @@ $(O)/hvtrace: $(MAIN) $(TRACER) $(PLAIN)
 
 $(O)/hvtrace-static: $(MAIN) $(TRACER) $(PLAIN)
 	$(say) LINK $@
-	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -static -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -static -o $@ $^ $(LIBS) $(GLPK_LIBS)
 
 # Thin: members are known by path, two files of one name do not collide.
 $(PLAIN): $(call objs,$(PLAIN_SRCS))
@@ -112,7 +114,7 @@ include tests/rules.mk
 
 # --- checks ---------------------------------------------------------------------------------
 
-.PHONY: deps check lint format bench bench-mrc bench-serve demo
+.PHONY: deps check lint format bench bench-mrc bench-plan bench-serve demo
 deps:
 	$(Q)tools/deps.sh
 
@@ -146,6 +148,9 @@ bench: all $(BENCHES) $(GUEST_TOOLS)
 bench-mrc: all $(BENCHES)
 	$(Q)BUILD=$(abspath $(O)) bench/mrc.sh
 
+bench-plan: all $(BENCHES)
+	$(Q)BUILD=$(abspath $(O)) bench/plan.sh
+
 bench-serve: all $(BENCHES) $(GUEST_TOOLS)
 	$(Q)BUILD=$(abspath $(O)) bench/serve.sh
 
@@ -174,7 +179,8 @@ install: all
 	$(Q)install -m 755 $(O)/hvtrace $(BINDIR)/hvtrace
 	$(Q)install -m 644 docs/hvtrace.1 $(MANDIR)/hvtrace.1
 	$(Q)install -m 644 docs/hvtrace.bash-completion $(COMPDIR)/hvtrace
-	$(Q)install -m 644 LICENSE README.md docs/design.md docs/serve.md docs/hvtrace-serve.yaml $(DOCDIR)
+	$(Q)install -m 644 LICENSE README.md docs/design.md docs/serve.md docs/planning.md \
+		docs/hvtrace-serve.yaml $(DOCDIR)
 	$(Q)sed 's|@BINDIR@|$(PREFIX)/bin|' docs/hvtrace-serve.service >$(UNITDIR)/hvtrace-serve.service
 	$(Q)install -m 644 docs/hvtrace-serve.sysusers $(USERDIR)/hvtrace-serve.conf
 	$(Q)install -m 644 analysis/hvanalysis.h $(INCDIR)
@@ -200,6 +206,7 @@ help:
 	@echo 'make check      all tests (as root; TESTS="unit cli" picks groups)'
 	@echo 'make bench      measure miss curves, the cost of tracing, and serving'
 	@echo 'make bench-mrc  only the miss curves: no root needed'
+	@echo 'make bench-plan  only how long plans of memory take: no root needed'
 	@echo 'make bench-serve  only the exclusive cache: speed, and what it saves a guest'
 	@echo 'make lint       clang-format, cppcheck, shellcheck'
 	@echo 'make format     let clang-format have its way'

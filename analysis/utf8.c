@@ -23,3 +23,15 @@ int utf8__length(const unsigned char *s)
 		return 0;
 	return code >= 0xd800 && code < 0xe000 ? 0 : n;
 }
+
+bool utf8__is_line(const char *s)
+{
+	while (*s) {
+		int n = utf8__length((const unsigned char *)s);
+
+		if (!n || (unsigned char)*s < ' ' || *s == 0x7f)
+			return false;
+		s += n;
+	}
+	return true;
+}

@@ -85,7 +85,8 @@ void columns__head(FILE *out, const struct column *c, size_t n)
 {
 	fprintf(out, "%-*s", c[0].width, c[0].head);
 	for (size_t i = 1; i < n; i++)
-		fprintf(out, " %*s", c[i].width, c[i].head);
+		if (c[i].width)
+			fprintf(out, " %*s", c[i].width, c[i].head);
 	fputc('\n', out);
 }
 
@@ -93,8 +94,16 @@ void columns__row(FILE *out, const struct column *c, size_t n, const char *name,
 {
 	put_name(out, name, c[0].width);
 	for (size_t i = 1; i < n; i++)
-		put_cell(out, &c[i], row);
+		if (c[i].width)
+			put_cell(out, &c[i], row);
 	fputc('\n', out);
+}
+
+/* Of a measured figure ten are more than enough; bytes, of hundreds of gigabytes, are told to the
+ * last. */
+static int digits_of(double v)
+{
+	return fabs(v) < 0x1p53 && v == trunc(v) ? 16 : 10;
 }
 
 void columns__json(FILE *out, const struct column *c, size_t n, const char *name, const void *row)
@@ -107,6 +116,28 @@ void columns__json(FILE *out, const struct column *c, size_t n, const char *name
 		if (isnan(v))
 			fprintf(out, ",\"%s\":null", c[i].key);
 		else
-			fprintf(out, ",\"%s\":%.10g", c[i].key, v);
+			fprintf(out, ",\"%s\":%.*g", c[i].key, digits_of(v), v);
 	}
+}
+
+void columns__csv_head(FILE *out, const struct column *c, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		fprintf(out, "%s%s", i ? "," : "", c[i].key);
+	fputc('\n', out);
+}
+
+void columns__csv_row(FILE *out, const struct column *c, size_t n, const char *name,
+		      const void *row)
+{
+	export__csv_field(out, name);
+	for (size_t i = 1; i < n; i++) {
+		double v = c[i].value(row);
+
+		if (isnan(v))
+			fputc(',', out);
+		else
+			fprintf(out, ",%.*g", digits_of(v), v);
+	}
+	fputc('\n', out);
 }

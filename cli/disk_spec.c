@@ -43,22 +43,9 @@ static int take_text(char **out, const char *name, const char *text, size_t max,
 	return *out ? 0 : -ENOMEM;
 }
 
-/* A name goes to terminals, logs and labels: one line of characters. */
-static bool is_line(const char *s)
-{
-	while (*s) {
-		int n = utf8__length((const unsigned char *)s);
-
-		if (!n || (unsigned char)*s < ' ' || *s == 0x7f)
-			return false;
-		s += n;
-	}
-	return true;
-}
-
 static int take_name(struct disk_spec *d, const char *text, char *why, size_t size)
 {
-	if (!is_line(text)) {
+	if (!utf8__is_line(text)) {
 		snprintf(why, size, "a name has control characters or is not UTF-8");
 		return -EINVAL;
 	}

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "cli.h"
+#include "curve_json.h"
 #include "serve.h"
 
 /* json_object_set_new() fails for a NULL value, and takes it over in any case. */
@@ -146,6 +147,8 @@ static json_t *disk_json(const struct served *d, bool all)
 		failed |= put_number(o, "miss_mean_ns", served_latency__mean(&d->now.miss));
 		failed |= put(o, "hit_latency_ns", latency_json(&d->now.hit));
 		failed |= put(o, "miss_latency_ns", latency_json(&d->now.miss));
+		failed |= put(o, "miss_page_ns", curve_json__figure(served__miss_page(d)));
+		failed |= put(o, "seconds", json_real(d->seconds));
 		failed |= put(o, "findings", findings_json(d));
 	}
 	return whole(o, failed);

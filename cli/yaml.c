@@ -151,6 +151,13 @@ int yaml__text(struct yaml_at at, const char *what, const char **out, char *why,
 	return 0;
 }
 
+bool yaml__is_map(struct yaml_at at)
+{
+	const yaml_node_t *node = node_of(at);
+
+	return node && node->type == YAML_MAPPING_NODE;
+}
+
 /* Is the name of this pair that of one before? */
 static bool is_second(struct yaml_at at, const yaml_node_pair_t *pair, const char *name)
 {

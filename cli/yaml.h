@@ -6,6 +6,7 @@
 #ifndef HVTRACE_CLI_YAML_H
 #define HVTRACE_CLI_YAML_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct yaml_file;
@@ -30,6 +31,7 @@ int yaml__each_pair(struct yaml_at at, yaml_pair fn, void *ctx, char *why, size_
 /* fn of each element; -EINVAL: not a list. */
 typedef int (*yaml_element)(void *ctx, struct yaml_at value, char *why, size_t size);
 int yaml__each_element(struct yaml_at at, yaml_element fn, void *ctx, char *why, size_t size);
+bool yaml__is_map(struct yaml_at at);
 /* A scalar's text, which lives as long as the file; `what` it is, for the message. -EINVAL: it is a
  * list or a map, or has a NUL within. */
 int yaml__text(struct yaml_at at, const char *what, const char **out, char *why, size_t size);

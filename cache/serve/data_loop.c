@@ -143,7 +143,8 @@ static bool poll_all(struct loop_poll *p)
 	worked = storage_queue__reap(l->io) > 0;
 	if (l->bounce_first)
 		data_loop__retry(l);
-	worked |= poll_rings(l) | work(l);
+	worked |= poll_rings(l);
+	worked |= work(l);
 	if (l->to_submit) {
 		l->to_submit = false;
 		storage_queue__submit(l->io);

@@ -320,7 +320,7 @@ static void test_swap_out(void **state)
 
 	if (bit < 0)
 		because("the kernel marks no requests of swap");
-	handlers__transfer(h, OP_WRITE | 1U << bit, 10, anon(h, 100, 1), 1);
+	handlers__transfer(h, OP_WRITE | 1U << (bit & 31), 10, anon(h, 100, 1), 1);
 	expect_no_event(h);
 	expect_counters(h, .fills = 0);
 }

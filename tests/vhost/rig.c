@@ -361,7 +361,7 @@ static int post_looks(struct rig *r, struct call *c)
 
 void rig__free_slots(struct rig *r, void (*fn)(void *ctx, const void *slot), void *ctx)
 {
-	struct looks l;
+	struct looks l = {0};
 
 	for (unsigned i = 0; i < MAX_SHARDS; i++) {
 		l.look[i] = (struct look){.fn = fn, .ctx = ctx};

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Any bytes as a HOSTS.csv. What is taken can be packed on and told of. */
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../analysis/plan/hosts_csv.h"
+#include "../../analysis/plan/pack.h"
+#include "../../analysis/utf8.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(bool ok)
+{
+	if (!ok)
+		abort();
+}
+
+static void check_hosts(const struct hosts_csv *h)
+{
+	check(h->n && h->n <= PACK_MAX_HOSTS);
+	for (size_t i = 0; i < h->n; i++) {
+		const struct host_row *row = &h->hosts[i];
+
+		check(row->name[0] && utf8__is_line(row->name) && row->memory <= PACK_MAX_SIZE);
+		check(!row->curves || row->curves[0]);
+		check(hosts_csv__find(h, row->name) == (int)i);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct csv_fault fault = {0};
+	struct hosts_csv h;
+	char *text = malloc(size + 1);
+	int err;
+
+	if (!text)
+		return 0;
+	memcpy(text, data, size);
+	text[size] = '\0';
+	err = hosts_csv__parse(&h, text, size, &fault);
+	check(!err || err == -EINVAL || err == -ENOMEM);
+	if (err == -EINVAL)
+		check(fault.line && fault.reason[0]);
+	if (err)
+		check(!h.n && !h.hosts);
+	else
+		check_hosts(&h);
+	hosts_csv__free(&h);
+	free(text);
+	return 0;
+}
