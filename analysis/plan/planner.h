@@ -44,7 +44,8 @@ struct planner_opts {
 	const struct plan_node *nodes;
 	size_t n;      /* at least 1 */
 	__u64 granule; /* pages; 0: planner__granule() */
-	bool greedy;   /* the answer of the convex hulls in place of the exact one */
+	bool greedy;   /* the answer of the convex hulls in place of the exact one, */
+	bool either;   /* or only where it costs less: it knows no granule */
 };
 
 /* What a node is given. */
@@ -63,11 +64,11 @@ struct plan_clash {
 
 struct plan {
 	__u64 granule; /* pages */
-	double cost;   /* of all leaves: the least there is at this granule */
-	double greedy; /* ... of the answer of the convex hulls, which is not less (but for a finer
-			  grain: it knows no granule, and may be less), */
-	double bound;  /* ... and what no plan at any granule can be below */
-	__u64 spare;   /* pages of the root's `most` that no leaf has */
+	bool by_hulls; /* the sizes are those of the convex hulls, else the exact ones */
+	double cost;   /* of all leaves */
+	double greedy; /* ... of the answer of the convex hulls, which is not bound to granules, */
+	double bound;  /* ... and what no plan can be below at any granule */
+	__u64 spare;   /* pages of the root's `most` that no leaf has; 0 without a bound */
 	size_t nr_sizes;
 	size_t nr_clashes;	    /* not 0: there is no plan, and all but this is 0 */
 	struct plan_clash *clashes; /* in the order of the nodes, each one innermost */
@@ -81,8 +82,8 @@ struct plan {
 int planner__solve(struct plan **out, const struct planner_opts *o);
 void plan__free(struct plan *p); /* NULL is fine */
 
-/* The granule for a tree: the largest power of two that leaves 1024 granules or more to be given
- * out, and a few for each leaf; pages, at least 1. */
+/* The granule for a tree: the largest power of two that leaves 4096 granules or more to be given
+ * out, and 8 or more for each leaf, up to half of what there may be; pages, at least 1. */
 __u64 planner__granule(const struct plan_node *nodes, size_t n);
 
 #endif
