@@ -119,21 +119,39 @@ double losses__cost(const struct losses *l, __u64 pages, __u64 now, const struct
 	return most_misses(l, pages > from ? pages : from, now, time) * p->miss + below * p->trial;
 }
 
+static size_t keep_descents(struct plan_step *steps, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!kept || steps[i].cost < steps[kept - 1].cost)
+			steps[kept++] = steps[i];
+	return kept;
+}
+
+/* As losses__cost() of each size: from the largest down, so that each entry is looked at once. */
 int losses__steps(const struct losses *l, __u64 least, __u64 most, __u64 now,
 		  const struct losses_price *p, double time, struct plan_step **out, size_t *n)
 {
-	size_t room = (most - least) / l->granule + 2;
-	struct plan_step *steps = calloc(room, sizeof(*steps));
+	size_t count = (most - least) / l->granule + 1;
+	__u64 from = losses__known_from(l, now, time);
+	__u64 last = least + (count - 1) * l->granule;
+	double worst = most_misses(l, last > from ? last : from, now, time);
+	struct plan_step *steps = calloc(count, sizeof(*steps));
 
 	*out = steps;
 	*n = 0;
 	if (!steps)
 		return -ENOMEM;
-	for (__u64 size = least; size <= most && *n < room; size += l->granule) {
-		double cost = losses__cost(l, size, now, p, time);
+	for (size_t i = count; i-- > 0;) {
+		__u64 size = least + i * l->granule;
+		size_t at = index_of(l, size > from ? size : from);
+		double below = size < from ? (double)(from - size) / p->step : 0;
 
-		if (!*n || cost < steps[*n - 1].cost)
-			steps[(*n)++] = (struct plan_step){size, cost};
+		if (is_known(l, at, time) && l->at[at].misses > worst)
+			worst = l->at[at].misses;
+		steps[i] = (struct plan_step){size, worst * p->miss + below * p->trial};
 	}
+	*n = keep_descents(steps, count);
 	return 0;
 }

@@ -102,6 +102,11 @@ __u64 stepper__held(const struct stepper *s)
 	return sum;
 }
 
+void stepper__set_budget(struct stepper *s, __u64 pages)
+{
+	s->o.budget = pages;
+}
+
 static __u64 spare(const struct stepper *s)
 {
 	__u64 sum = stepper__held(s);

@@ -104,5 +104,7 @@ struct stepper_vm {
 void stepper__vm(const struct stepper *s, size_t vm, double time, struct stepper_vm *out);
 /* Pages that all VMs hold. */
 __u64 stepper__held(const struct stepper *s);
+/* Another budget from now on. */
+void stepper__set_budget(struct stepper *s, __u64 pages);
 
 #endif

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0
+#define _GNU_SOURCE
+#include "balance_journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "balance_options.h"
+#include "cli.h"
+#include "text_file.h"
+
+#define FILE_MAX (16UL << 20)
+/* Seconds that a VM has to answer. */
+#define PATIENCE 5
+/* A watchman goes on trying for so many seconds. */
+#define WATCHMAN_TRIES 10
+
+struct journal {
+	char *path;
+	int lock;
+	json_t *vms;
+	int watch; /* the watchman's pipe; -1: none */
+	pid_t watchman;
+};
+
+/* --- the file and its lock --- */
+
+static int make_folder(const char *path)
+{
+	char folder[PATH_MAX];
+	char *slash;
+
+	if (strcmp(path, BALANCE_JOURNAL))
+		return 0;
+	snprintf(folder, sizeof(folder), "%s", path);
+	slash = strrchr(folder, '/');
+	*slash = '\0';
+	return mkdir(folder, 0755) && errno != EEXIST ? -errno : 0;
+}
+
+/* Of a file beside it: it is replaced when it is written. */
+static int lock(struct journal *j)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s.lock", j->path) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	j->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (j->lock < 0)
+		return -errno;
+	if (!flock(j->lock, LOCK_EX | LOCK_NB))
+		return 0;
+	return errno == EWOULDBLOCK ? -EBUSY : -errno;
+}
+
+int journal__open(struct journal **out, const char *path, char *why, size_t size)
+{
+	struct journal *j = calloc(1, sizeof(*j));
+	int err = -ENOMEM;
+
+	*out = NULL;
+	if (j) {
+		j->lock = j->watch = -1;
+		j->path = strdup(path);
+		j->vms = json_array();
+		err = j->path && j->vms ? make_folder(path) ?: lock(j) : -ENOMEM;
+	}
+	if (!err) {
+		*out = j;
+		return 0;
+	}
+	if (err == -EBUSY)
+		snprintf(why, size,
+			 "another balance, or its watchman, has the journal '%s': wait for its "
+			 "end, or give another --journal",
+			 path);
+	else
+		snprintf(why, size, "cannot open the journal '%s': %s; give another --journal",
+			 path, strerror(-err));
+	journal__close(j);
+	return err;
+}
+
+void journal__close(struct journal *j)
+{
+	if (!j)
+		return;
+	if (j->lock >= 0)
+		close(j->lock);
+	if (j->watch >= 0)
+		close(j->watch);
+	json_decref(j->vms);
+	free(j->path);
+	free(j);
+}
+
+bool journal__full(const struct journal *j)
+{
+	return !access(j->path, F_OK);
+}
+
+void journal__clear(struct journal *j)
+{
+	unlink(j->path);
+}
+
+/* --- what is in it --- */
+
+int journal__note(struct journal *j, const char *vm, const char *disk, struct actuator *a,
+		  char *why, size_t size)
+{
+	json_t *saved = actuator__save(a, why, size), *entry;
+
+	if (!saved)
+		return -EIO;
+	entry = json_pack("{s:s,s:s,s:s,s:s*,s:i,s:o}", "vm", vm, "kind", actuator__kind(a),
+			  "place", actuator__place(a), "disk", disk, "pid", (int)actuator__pid(a),
+			  "saved", saved);
+	if (entry && !json_array_append_new(j->vms, entry))
+		return 0;
+	snprintf(why, size, "out of memory");
+	return -ENOMEM;
+}
+
+static int write_whole(const char *path, const json_t *all)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (json_dumpfd(all, fd, JSON_INDENT(1)) || fsync(fd))
+		err = errno ? -errno : -EIO;
+	close(fd);
+	return err;
+}
+
+int journal__write(struct journal *j, char *why, size_t size)
+{
+	json_t *all = json_pack("{s:i,s:O}", "version", 1, "vms", j->vms);
+	char part[PATH_MAX];
+	int err = all ? 0 : -ENOMEM;
+
+	snprintf(part, sizeof(part), "%s.part", j->path);
+	if (!err)
+		err = write_whole(part, all);
+	if (!err && rename(part, j->path))
+		err = -errno;
+	if (err)
+		snprintf(why, size, "cannot write the journal '%s': %s", j->path, strerror(-err));
+	json_decref(all);
+	return err;
+}
+
+static json_t *read_file(const struct journal *j, char *why, size_t size)
+{
+	char *text = NULL;
+	size_t len;
+	int err = text_file__read(j->path, FILE_MAX, &text, &len);
+	json_t *all = err ? NULL : json_loads(text, 0, NULL);
+
+	free(text);
+	if (json_is_array(json_object_get(all, "vms")))
+		return all;
+	if (err)
+		snprintf(why, size, "cannot read the journal '%s': %s", j->path, strerror(-err));
+	else
+		snprintf(why, size, "'%s' is no journal of balance, or damaged", j->path);
+	json_decref(all);
+	return NULL;
+}
+
+/* --- putting back --- */
+
+static struct actuator *actuator_of(const json_t *entry)
+{
+	const char *kind = json_string_value(json_object_get(entry, "kind"));
+	const char *place = json_string_value(json_object_get(entry, "place"));
+	const char *disk = json_string_value(json_object_get(entry, "disk"));
+
+	if (!kind || !place)
+		return NULL;
+	if (!strcmp(kind, "balloon"))
+		return balloon__new(place, PATIENCE);
+	if (!strcmp(kind, "cgroup"))
+		return memory_cgroup__new(place);
+	return !strcmp(kind, "cache") && disk ? cache_part__new(place, disk, PATIENCE) : NULL;
+}
+
+/* -ESTALE: another VM has its place. A guest behind a served disk may come and go, the disk stays.
+ */
+static int put_back(struct actuator *a, const json_t *entry, char *why, size_t size)
+{
+	pid_t pid = json_integer_value(json_object_get(entry, "pid"));
+	struct actuator_state state;
+	int err = actuator__read(a, &state, why, size);
+
+	if (err)
+		return err;
+	if (strcmp(actuator__kind(a), "balloon") || !pid || pid == actuator__pid(a))
+		return actuator__restore(a, json_object_get(entry, "saved"), why, size);
+	snprintf(why, size, "another VM is there by now: left alone");
+	return -ESTALE;
+}
+
+static int restore_entry(const json_t *entry, journal_told told, void *ctx)
+{
+	const char *vm = json_string_value(json_object_get(entry, "vm"));
+	struct actuator *a = actuator_of(entry);
+	char why[BALANCE_WHY] = "damaged";
+	int err = a ? put_back(a, entry, why, sizeof(why)) : -EINVAL;
+
+	told(ctx, vm ?: "?", a ? actuator__kind(a) : "?", err ? why : NULL);
+	actuator__free(a);
+	/* What is gone need not be put back. */
+	return err == -ESTALE || err == -ENOENT || err == -ECONNREFUSED ? 0 : err;
+}
+
+int journal__restore(struct journal *j, journal_told told, void *ctx, char *why, size_t size)
+{
+	json_t *all = read_file(j, why, size), *vms, *entry;
+	int failed = 0;
+	size_t i;
+
+	if (!all)
+		return -EIO;
+	vms = json_object_get(all, "vms");
+	json_array_foreach(vms, i, entry) failed += restore_entry(entry, told, ctx) != 0;
+	json_decref(all);
+	if (!failed)
+		journal__clear(j);
+	return failed;
+}
+
+/* --- the watchman --- */
+
+static void say(void *ctx, const char *vm, const char *kind, const char *fault)
+{
+	cli__note("%s: %s%s%s", vm, kind, fault ? ": " : " put back as it was", fault ?: "");
+}
+
+static void keep_watch(struct journal *j, int from)
+{
+	char byte, why[BALANCE_WHY];
+	ssize_t n;
+
+	do
+		n = read(from, &byte, 1);
+	while (n < 0 && errno == EINTR);
+	if (n == 1 || !journal__full(j))
+		_exit(0);
+	cli__note("ended without a word: what it changed is put back");
+	for (int i = 0; i < WATCHMAN_TRIES; i++) {
+		if (!journal__restore(j, say, NULL, why, sizeof(why)))
+			_exit(0);
+		sleep(1);
+	}
+	cli__note("not all could be put back: try 'hvtrace balance --restore'");
+	_exit(1);
+}
+
+/* In a session of its own, so that a terminal's Ctrl-C or hangup does not reach it. It inherits the
+ * lock, so nobody else begins before it is done. */
+int journal__watch(struct journal *j)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC))
+		return -errno;
+	fflush(NULL);
+	j->watchman = fork();
+	if (j->watchman < 0) {
+		close(ends[0]);
+		close(ends[1]);
+		return -errno;
+	}
+	if (!j->watchman) {
+		setsid();
+		signal(SIGINT, SIG_IGN);
+		signal(SIGTERM, SIG_IGN);
+		signal(SIGHUP, SIG_IGN);
+		close(ends[1]);
+		keep_watch(j, ends[0]);
+	}
+	close(ends[0]);
+	j->watch = ends[1];
+	return 0;
+}
+
+void journal__dismiss(struct journal *j)
+{
+	if (j->watch < 0)
+		return;
+	if (write(j->watch, "", 1) != 1)
+		cli__note("the watchman is gone");
+	close(j->watch);
+	j->watch = -1;
+	waitpid(j->watchman, NULL, 0);
+}
