@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../actuator/channel.h"
+#include "../bpf/page_event.h"
 #include "balance_options.h"
 #include "cli.h"
 #include "text_file.h"
@@ -211,29 +213,89 @@ static int put_back(struct actuator *a, const json_t *entry, char *why, size_t s
 	return -ESTALE;
 }
 
-static int restore_entry(const json_t *entry, journal_told told, void *ctx)
+/* One VM while it is put back. */
+struct back {
+	struct actuator *knob;
+	__u64 was; /* pages; 0: not known */
+	bool grows, failed;
+	char why[BALANCE_WHY];
+};
+
+static __u64 pages_saved(const json_t *entry)
+{
+	return json_number_value(json_object_get(json_object_get(entry, "saved"), "bytes")) /
+	       PAGE_BYTES;
+}
+
+static void begin_back(struct back *k, const json_t *entry)
+{
+	struct actuator_state state = {0};
+
+	k->knob = actuator_of(entry);
+	k->was = pages_saved(entry);
+	if (k->knob && !actuator__read(k->knob, &state, k->why, sizeof(k->why)))
+		k->grows = k->was > state.now;
+}
+
+static void end_back(struct back *k, const json_t *entry, journal_told told, void *ctx)
 {
 	const char *vm = json_string_value(json_object_get(entry, "vm"));
-	struct actuator *a = actuator_of(entry);
-	char why[BALANCE_WHY] = "damaged";
-	int err = a ? put_back(a, entry, why, sizeof(why)) : -EINVAL;
+	int err = -EINVAL;
 
-	told(ctx, vm ?: "?", a ? actuator__kind(a) : "?", err ? why : NULL);
-	actuator__free(a);
+	snprintf(k->why, sizeof(k->why), "damaged");
+	if (k->knob)
+		err = put_back(k->knob, entry, k->why, sizeof(k->why));
+	told(ctx, vm ?: "?", k->knob ? actuator__kind(k->knob) : "?", err ? k->why : NULL);
 	/* What is gone need not be put back. */
-	return err == -ESTALE || err == -ENOENT || err == -ECONNREFUSED ? 0 : err;
+	k->failed = err && err != -ESTALE && err != -ENOENT && err != -ECONNREFUSED;
+}
+
+/* A guest that shrinks has some time for it. */
+static void wait_until_shrunk(struct back *k, double until)
+{
+	struct actuator_state state = {0};
+
+	while (k->was && !k->failed && channel__now() < until &&
+	       !actuator__read(k->knob, &state, k->why, sizeof(k->why)) && state.now > k->was)
+		usleep(50000);
+}
+
+/* First those that give memory back, then those that get it: there is no more than there was. */
+static int restore_all(const json_t *vms, struct back *backs, journal_told told, void *ctx)
+{
+	double until = channel__now() + PATIENCE;
+	size_t n = json_array_size(vms);
+	int failed = 0;
+
+	for (size_t i = 0; i < n; i++)
+		begin_back(&backs[i], json_array_get(vms, i));
+	for (size_t i = 0; i < n; i++)
+		if (!backs[i].grows)
+			end_back(&backs[i], json_array_get(vms, i), told, ctx);
+	for (size_t i = 0; i < n; i++)
+		if (!backs[i].grows && backs[i].knob)
+			wait_until_shrunk(&backs[i], until);
+	for (size_t i = 0; i < n; i++)
+		if (backs[i].grows)
+			end_back(&backs[i], json_array_get(vms, i), told, ctx);
+	for (size_t i = 0; i < n; i++) {
+		failed += backs[i].failed;
+		actuator__free(backs[i].knob);
+	}
+	return failed;
 }
 
 int journal__restore(struct journal *j, journal_told told, void *ctx, char *why, size_t size)
 {
-	json_t *all = read_file(j, why, size), *vms, *entry;
-	int failed = 0;
-	size_t i;
+	json_t *all = read_file(j, why, size), *vms = json_object_get(all, "vms");
+	struct back *backs = calloc(json_array_size(vms) + 1, sizeof(*backs));
+	int failed = -EIO;
 
-	if (!all)
-		return -EIO;
-	vms = json_object_get(all, "vms");
-	json_array_foreach(vms, i, entry) failed += restore_entry(entry, told, ctx) != 0;
+	if (all && backs)
+		failed = restore_all(vms, backs, told, ctx);
+	else if (all)
+		snprintf(why, size, "out of memory");
+	free(backs);
 	json_decref(all);
 	if (!failed)
 		journal__clear(j);

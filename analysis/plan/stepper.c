@@ -199,14 +199,13 @@ static bool can_move(const struct mover *m, double time)
 void stepper__bounds(const struct stepper *s, size_t vm, double time, __u64 *least, __u64 *most)
 {
 	const struct mover *m = &s->vms[vm];
-	__u64 hurts = m->seen.least;
 
 	*least = *most = m->target;
 	if (!m->known || !m->reachable || time < m->frozen_until)
 		return;
+	*least = m->seen.min;
 	if (time < m->floor_until)
-		hurts = max2(hurts, m->floor);
-	*least = max2(m->seen.min, min2(hurts, m->target));
+		*least = max2(*least, min2(m->floor, m->target));
 	*most = max2(*least, m->seen.max);
 }
 
@@ -365,6 +364,7 @@ static bool take(const struct stepper *s, double time, struct step *out)
 		if (m->aim >= m->target || !can_move(m, time) || !has_settled(s, m, time))
 			continue;
 		stepper__bounds(s, i, time, &least, &most);
+		least = max2(least, m->seen.least);
 		to = max2(max2(m->aim, least), m->target > s->o.step ? m->target - s->o.step : 0);
 		if (to >= m->target || (to != m->aim && m->target - to < tolerance(s)))
 			continue;

@@ -41,7 +41,7 @@ struct stepper_opts {
 /* What there is to know of a VM at one time. */
 struct stepper_seen {
 	__u64 now;   /* pages that it holds */
-	__u64 least; /* taking more than down to this would hurt now; 0: not known */
+	__u64 least; /* no step goes below that now: it would hurt; 0: not known */
 	__u64 min, max;
 	double misses;	/* since the last time, */
 	double seconds; /* over so long */
