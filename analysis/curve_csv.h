@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "../bpf/page_event.h"
+#include "csv_text.h"
 #include "hvanalysis.h"
 
 struct named_curve {
@@ -22,16 +23,11 @@ struct curve_csv {
 	size_t n;
 };
 
-struct curve_csv_fault {
-	__u64 line; /* from 1 */
-	char reason[160];
-};
-
 /*
  * text holds len bytes and a NUL after them; it is taken apart. 0, or with *out empty:
  * -EINVAL: not such a file, fault says where and why; -ENOMEM.
  */
-int curve_csv__parse(struct curve_csv *out, char *text, size_t len, struct curve_csv_fault *fault);
+int curve_csv__parse(struct curve_csv *out, char *text, size_t len, struct csv_fault *fault);
 void curve_csv__free(struct curve_csv *c);
 
 #endif

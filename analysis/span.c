@@ -13,8 +13,8 @@ static const struct unit {
 	const char *suffix;
 	__u64 ns;
 } units[] = {
-	{"d", 86400 * SECOND}, {"h", 3600 * SECOND},  {"m", 60 * SECOND},
-	{"s", SECOND},	       {"ms", SECOND / 1000}, {"", SECOND},
+	{"d", 86400 * SECOND}, {"h", 3600 * SECOND},	 {"m", 60 * SECOND}, {"s", SECOND},
+	{"ms", SECOND / 1000}, {"us", SECOND / 1000000}, {"", SECOND},
 };
 
 #define NR_UNITS (sizeof(units) / sizeof(units[0]))

@@ -12,8 +12,8 @@ struct span {
 	bool refs; /* references */
 };
 
-/* "10" and "10s" (seconds), "500ms", "5m", "2h", "1.5d", or "1000000r" (references). -EINVAL: not
- * one, or none at all, or beyond 10^9 seconds or 10^18 references. */
+/* "10" and "10s" (seconds), "500ms", "150us", "5m", "2h", "1.5d", or "1000000r" (references).
+ * -EINVAL: not one, or none at all, or beyond 10^9 seconds or 10^18 references. */
 int span__parse(const char *text, struct span *out);
 /* "10 s", "5 m", "1000000 references". Returns buf. */
 #define SPAN_TEXT 40

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../actuator/control_client.h"
+#include "../actuator/control_link.h"
 #include "../analysis/recent.h"
 #include "../analysis/size.h"
 #include "balance_sight.h"
@@ -99,12 +99,12 @@ int balance_served__counts(struct balance_served *s, struct sight_counts *out, c
 {
 	json_t *answer;
 	const json_t *disk;
-	int err = control_client__ask(s->socket, json_pack("{s:s}", "cmd", "stats"), PATIENCE,
+	int err = control_link__ask(s->socket, json_pack("{s:s}", "cmd", "stats"), PATIENCE,
 				      &answer, why, size);
 
 	if (err)
 		return err;
-	disk = control_client__disk(answer, s->disk);
+	disk = control_link__disk(answer, s->disk);
 	if (disk) {
 		out->misses = number(disk, "misses");
 		out->accesses = number(disk, "hits") + out->misses;
@@ -171,7 +171,7 @@ static const json_t *curve_in(const json_t *answer)
 static int ask(struct balance_served *s, double time, char *why, size_t size)
 {
 	json_t *answer;
-	int err = control_client__ask(
+	int err = control_link__ask(
 		s->socket,
 		json_pack("{s:s,s:s,s:s}", "cmd", "curve", "vm", s->disk, "sizes", s->sizes_text),
 		PATIENCE, &answer, why, size);

@@ -6,13 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "../analysis/export.h"
-#include "../cache/unix_socket.h"
 #include "cli.h"
-#include "control.h"
+#include "control_client.h"
 #include "disk_spec.h"
 
 static const char help[] =
@@ -201,7 +199,7 @@ static int print_csv(const json_t *answer)
 
 static int print_answer(const struct ctl *c, const json_t *answer)
 {
-	const char *error = json_string_value(json_object_get(answer, "error"));
+	const char *error = control_client__error(answer);
 
 	if (error)
 		return cli__failed("%s: %s", c->command, error);
@@ -214,71 +212,16 @@ static int print_answer(const struct ctl *c, const json_t *answer)
 
 /* --- the conversation --- */
 
-static int cannot_connect(const struct ctl *c, int err)
-{
-	const char *fix = "";
-
-	if (err == -ENOENT)
-		fix = "; is there a 'hvtrace serve --control' with that path?";
-	else if (err == -ECONNREFUSED)
-		fix = ": nobody listens there any more; start 'hvtrace serve' again";
-	else if (err == -EACCES)
-		fix = "; ask as root or as the server's user";
-	return cli__failed("cannot connect to '%s': %s%s", c->socket, strerror(-err), fix);
-}
-
-static int send_line(int fd, const json_t *request)
-{
-	char *text = json_dumps(request, JSON_COMPACT);
-	size_t len = text ? strlen(text) : 0;
-	int err = text ? 0 : -ENOMEM;
-
-	if (!err && len >= CONTROL_LINE)
-		err = -EMSGSIZE;
-	if (text)
-		text[len] = '\n'; /* for the NUL */
-	for (size_t done = 0; !err && done <= len;) {
-		ssize_t n = send(fd, text + done, len + 1 - done, MSG_NOSIGNAL);
-
-		if (n < 0 && errno != EINTR)
-			err = -errno;
-		done += n > 0 ? n : 0;
-	}
-	free(text);
-	/* The server may have answered, and closed, before it read. */
-	return err == -EPIPE || err == -ECONNRESET ? 0 : err;
-}
-
-static int converse(const struct ctl *c, int fd, const json_t *request)
-{
-	json_error_t error;
-	json_t *answer;
-	int err = send_line(fd, request), status;
-	FILE *in;
-
-	if (err)
-		return cli__failed("cannot ask '%s': %s", c->socket, strerror(-err));
-	in = fdopen(dup(fd), "r");
-	if (!in)
-		return cli__failed("out of memory");
-	answer = json_loadf(in, JSON_DISABLE_EOF_CHECK, &error);
-	fclose(in);
-	if (!answer)
-		return cli__failed("no answer from '%s': the server ended, or is no hvtrace",
-				   c->socket);
-	status = print_answer(c, answer);
-	json_decref(answer);
-	return status;
-}
-
 static int ask(const struct ctl *c, const json_t *request)
 {
-	int fd = unix_socket__connect(c->socket), status;
+	char why[512] = "";
+	json_t *answer;
+	int status;
 
-	if (fd < 0)
-		return cannot_connect(c, fd);
-	status = converse(c, fd, request);
-	close(fd);
+	if (control_client__ask(c->socket, request, &answer, why, sizeof(why)))
+		return cli__failed("%s", why);
+	status = print_answer(c, answer);
+	json_decref(answer);
 	return status;
 }
 

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /* hvtrace plot: curves of curve.csv files on one picture. */
-#define _GNU_SOURCE /* asprintf, memfd_create */
+#define _GNU_SOURCE /* asprintf */
 #include <errno.h>
-#include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "../analysis/curve_csv.h"
 #include "../analysis/gnuplot.h"
 #include "cli.h"
-#include "gnuplot_run.h"
+#include "picture.h"
+#include "text_file.h"
 
 /* One input. */
 struct plot_file {
@@ -58,41 +57,15 @@ static const char help[] =
 
 /* --- reading --- */
 
-/* All of a stream, with a NUL after it. NULL with errno. */
-static char *slurp(FILE *in, size_t *len)
+static int read_file(struct plot_file *f)
 {
-	size_t room = 1 << 16, got;
-	char *text = malloc(room), *more;
-
-	*len = 0;
-	while (text && (got = fread(text + *len, 1, room - 1 - *len, in)) > 0) {
-		*len += got;
-		if (*len + 1 < room)
-			continue;
-		room *= 2;
-		more = realloc(text, room);
-		if (!more)
-			free(text);
-		text = more;
-	}
-	if (!text)
-		return NULL;
-	text[*len] = '\0';
-	if (!ferror(in))
-		return text;
-	free(text);
-	return NULL;
-}
-
-static int read_stream(struct plot_file *f, FILE *in)
-{
-	struct curve_csv_fault fault;
+	struct csv_fault fault;
 	size_t len;
-	char *text = slurp(in, &len);
-	int err;
+	char *text;
+	int err = text_file__read(f->path, SIZE_MAX, &text, &len);
 
-	if (!text)
-		return cli__failed("cannot read '%s': %s", f->path, strerror(errno));
+	if (err)
+		return cli__failed("cannot read '%s': %s", f->path, strerror(-err));
 	err = curve_csv__parse(&f->csv, text, len, &fault);
 	free(text);
 	if (err == -EINVAL)
@@ -100,20 +73,6 @@ static int read_stream(struct plot_file *f, FILE *in)
 				   "--csv",
 				   f->path, fault.line, fault.reason);
 	return err ? cli__failed("out of memory") : CLI_DONE;
-}
-
-static int read_file(struct plot_file *f)
-{
-	bool from_stdin = !strcmp(f->path, "-");
-	FILE *in = from_stdin ? stdin : fopen(f->path, "re");
-	int status;
-
-	if (!in)
-		return cli__failed("cannot read '%s': %s", f->path, strerror(errno));
-	status = read_stream(f, in);
-	if (!from_stdin)
-		fclose(in);
-	return status;
 }
 
 static int read_files(struct plot *p)
@@ -222,78 +181,27 @@ static int choose(struct plot *p)
 
 /* --- drawing --- */
 
-static int run_gnuplot(const struct plot *p, int fd)
+static void write_script(FILE *script, void *ctx)
 {
-	struct gnuplot_run g;
-	int err = gnuplot_run__begin(&g, fd);
+	const struct plot *p = ctx;
 
-	if (err == -ENOENT)
-		return cli__failed("gnuplot is not installed; install the package gnuplot-nox, or "
-				   "use another tool on the CSV");
-	if (err)
-		return cli__failed("cannot start gnuplot: %s", strerror(-err));
-	gnuplot__write(g.script, &p->opts, p->curves, p->nr_curves);
-	err = gnuplot_run__end(&g);
-	return err ? cli__failed("gnuplot failed to draw the picture") : CLI_DONE;
+	gnuplot__write(script, &p->opts, p->curves, p->nr_curves);
 }
 
-static int copy(int from, int to)
+static int draw(struct plot *p)
 {
-	char buf[1 << 16];
-	ssize_t n, done = 0;
-
-	while ((n = pread(from, buf, sizeof(buf), done)) > 0) {
-		ssize_t wrote = write(to, buf, n);
-
-		if (wrote < 0 && errno != EINTR)
-			return -errno;
-		done += wrote > 0 ? wrote : 0;
-	}
-	return n < 0 ? -errno : 0;
-}
-
-static int save(const struct plot *p, int picture)
-{
-	bool to_stdout = !strcmp(p->output, "-");
-	int fd = to_stdout ? STDOUT_FILENO
-			   : open(p->output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	int err = fd < 0 ? -errno : copy(picture, fd);
-
-	if (fd >= 0 && !to_stdout && close(fd) && !err)
-		err = -errno;
-	return err ? cli__failed("cannot write '%s': %s; choose another with -o", p->output,
-				 strerror(-err))
-		   : CLI_DONE;
-}
-
-/* In memory first: gnuplot does not notice a full disk, and what fails leaves the last picture. */
-static int draw(const struct plot *p)
-{
-	int fd = memfd_create("picture", MFD_CLOEXEC), status;
-
-	if (fd < 0)
-		return cli__failed("no memory for the picture: %s", strerror(errno));
-	status = run_gnuplot(p, fd) ?: save(p, fd);
-	close(fd);
-	return status;
+	return picture__draw(p->output, write_script, p);
 }
 
 /* --- the whole --- */
-
-static bool ends_with(const char *s, const char *end)
-{
-	size_t n = strlen(s), m = strlen(end);
-
-	return n > m && !strcmp(s + n - m, end);
-}
 
 static int take(struct plot *p, int opt, char **argv)
 {
 	switch (opt) {
 	case 'o':
 		p->output = optarg;
-		p->opts.png = ends_with(optarg, ".png");
-		if (strcmp(optarg, "-") && !p->opts.png && !ends_with(optarg, ".svg"))
+		p->opts.png = picture__is_png(optarg);
+		if (!picture__can_be(optarg))
 			return cli__usage("-o '%s' is neither a .svg or .png file nor '-'", optarg);
 		return 0;
 	case OPT_TITLE:

@@ -207,6 +207,20 @@ static int write_file(const struct serve *s, const char *name, const char *head,
 	return CLI_DONE;
 }
 
+static int write_facts(const struct serve *s)
+{
+	struct vms_csv_row *rows = calloc(s->disks.nr + 1, sizeof(*rows));
+	int status;
+
+	if (!rows)
+		return cli__failed("out of memory");
+	for (size_t i = 0; i < s->disks.nr; i++)
+		served__facts(s->disks.disks[i], &rows[i]);
+	status = vms_csv__write(s->opts.csv, rows, s->disks.nr);
+	free(rows);
+	return status;
+}
+
 static int write_csv(const struct serve *s)
 {
 	struct vm_report **reports = calloc(s->disks.nr + 1, sizeof(*reports));
@@ -221,7 +235,8 @@ static int write_csv(const struct serve *s)
 	return status
 		       ?: write_file(s, "served.csv", "vm,kind,count\n", csv_counts)
 		       ?: write_file(s, "served_latency.csv", "vm,kind,low_ns,high_ns,count\n",
-				     csv_latency);
+				     csv_latency)
+		       ?: write_facts(s);
 }
 
 /* --- all of it --- */

@@ -2,9 +2,12 @@
 #include "served.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "cli.h"
 
 /* --- the list --- */
 
@@ -46,6 +49,7 @@ static struct served *add(struct served_list *l, const struct server_disk *now)
 	if (!d)
 		return NULL;
 	snprintf(d->name, sizeof(d->name), "%s", now->name);
+	d->since = cli__now();
 	l->disks[l->nr++] = d;
 	return d;
 }
@@ -104,6 +108,7 @@ static void judge_frames(struct served *d)
 void served__update(struct served *d, const struct server_disk *now)
 {
 	d->now = *now;
+	d->seconds = cli__now() - d->since;
 	judge_frames(d);
 }
 
@@ -135,6 +140,31 @@ double served_latency__mean(const struct served_latency *l)
 	__u64 n = served_latency__count(l);
 
 	return n ? (double)l->sum_ns / n : 0;
+}
+
+/* --- for plans --- */
+
+double served__miss_page(const struct served *d)
+{
+	if (!d->now.counts.misses)
+		return NAN;
+	return served_latency__mean(&d->now.miss) * served_latency__count(&d->now.miss) /
+	       d->now.counts.misses;
+}
+
+void served__facts(const struct served *d, struct vms_csv_row *out)
+{
+	const struct space_report *r = d->report ? &d->report->space[SPACE_DISK] : NULL;
+	double direct = d->now.memory_pages ? (double)d->now.memory_pages * PAGE_BYTES : NAN;
+
+	*out = (struct vms_csv_row){
+		.vm = (char *)d->name,
+		.memory = direct + (double)d->now.target_slots * PAGE_BYTES,
+		.direct = direct,
+		.accesses = r && r->nr_points && d->seconds > 0 ? r->curve[0].accesses / d->seconds
+								: NAN,
+		.latency = served__miss_page(d),
+	};
 }
 
 /* --- counts --- */

@@ -6,10 +6,13 @@
 #include "../analysis/report.h"
 #include "../cache/serve/server.h"
 #include "disk_spec.h"
+#include "vms_csv.h"
 
 struct served {
 	char name[DISK_NAME_MAX + 1];
 	bool ended, removed; /* removed: before all ended */
+	double since;	     /* it is served (cli__now()), */
+	double seconds;	     /* as of the last account */
 	/* As of the last account, and of the interval's begin. Their strings are the server's, and
 	 * gone when it ended. */
 	struct server_disk now, before;
@@ -46,6 +49,12 @@ int served__end(struct served *d, const struct engine *e);
 
 __u64 served_latency__count(const struct served_latency *l);
 double served_latency__mean(const struct served_latency *l); /* ns; 0: nothing was counted */
+
+/* What a page that is not cached takes: all time of reads that missed, by the pages that they
+ * missed; ns, NAN: none did. */
+double served__miss_page(const struct served *d);
+/* What a plan has to know of it beside its curve. */
+void served__facts(const struct served *d, struct vms_csv_row *out);
 
 /* --- counts: one table drives text, JSON, CSV and metrics --- */
 

@@ -114,3 +114,12 @@ double table__latency(const struct vm_counters *now, const struct vm_counters *b
 	}
 	return table__quantile(counts, q);
 }
+
+double table__latency_sum(const __u64 counts[PE_LATENCY_BUCKETS])
+{
+	double sum = 0;
+
+	for (__u32 b = 0; b < PE_LATENCY_BUCKETS; b++)
+		sum += counts[b] * ((double)pe_latency_low(b) + pe_latency_low(b + 1)) / 2;
+	return sum;
+}

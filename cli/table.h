@@ -39,4 +39,7 @@ double table__quantile(const __u64 counts[PE_LATENCY_BUCKETS], double q);
  * interpolated within its bucket; ns, NAN when nothing was completed. */
 double table__latency(const struct vm_counters *now, const struct vm_counters *before, double q);
 
+/* All time of a histogram's latencies, as if each were in the middle of its bucket; ns. */
+double table__latency_sum(const __u64 counts[PE_LATENCY_BUCKETS]);
+
 #endif

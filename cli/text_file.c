@@ -2,41 +2,56 @@
 #include "text_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
 
-static int read_all(int fd, char *text, size_t room, size_t *len)
+#define FIRST_ROOM (64UL << 10)
+
+/* Twice the room; on failure the old one is gone. */
+static char *grow(char *text, size_t *room)
 {
-	for (*len = 0; *len < room;) {
-		ssize_t n = read(fd, text + *len, room - *len);
+	char *more = realloc(text, 2 * *room);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (!n)
-			return 0;
-		*len += n;
+	if (!more)
+		free(text);
+	*room *= 2;
+	return more;
+}
+
+static int read_stream(FILE *in, size_t max, char **text, size_t *len)
+{
+	size_t room = FIRST_ROOM, got;
+
+	*len = 0;
+	*text = malloc(room);
+	while (*text && (got = fread(*text + *len, 1, room - 1 - *len, in)) > 0) {
+		*len += got;
+		if (*len > max)
+			return -EFBIG;
+		if (*len + 1 == room)
+			*text = grow(*text, &room);
 	}
-	return -EFBIG;
+	if (!*text)
+		return -ENOMEM;
+	(*text)[*len] = '\0';
+	return ferror(in) ? -errno : 0;
 }
 
 int text_file__read(const char *path, size_t max, char **text, size_t *len)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC), err;
+	FILE *in = strcmp(path, "-") ? fopen(path, "re") : stdin;
+	int err;
 
 	*text = NULL;
-	if (fd < 0)
+	if (!in)
 		return -errno;
-	*text = malloc(max + 1);
-	err = *text ? read_all(fd, *text, max + 1, len) : -ENOMEM;
-	close(fd);
-	if (!err) {
-		(*text)[*len] = '\0';
-		return 0;
+	err = read_stream(in, max, text, len);
+	if (in != stdin)
+		fclose(in);
+	if (err) {
+		free(*text);
+		*text = NULL;
 	}
-	free(*text);
-	*text = NULL;
 	return err;
 }

@@ -24,6 +24,7 @@ struct watch *watch_list__add(struct watch_list *l, const struct tracer_vm *vm)
 	w->pid = vm->pid;
 	snprintf(w->name, sizeof(w->name), "%s", vm->name);
 	snprintf(w->vmm, sizeof(w->vmm), "%s", vm->vmm);
+	w->since = cli__now();
 	l->vms[l->nr++] = w;
 	return w;
 }
@@ -249,6 +250,7 @@ static int tell_recent(const struct watch *w, struct vm_report *r)
 int watch__end(struct watch *w, const struct engine *e)
 {
 	w->ended = true;
+	w->seconds = cli__now() - w->since;
 	w->report = vm_report__new(e, w->id, w->name, &w->now, NULL, 0);
 	if (!w->report)
 		return -ENOMEM;

@@ -6,6 +6,7 @@
 #include "../analysis/report.h"
 #include "../loader/tracer.h"
 #include "table.h"
+#include "vms_csv.h"
 #include "vm_recent.h"
 
 struct watch {
@@ -15,6 +16,7 @@ struct watch {
 	bool kvm, ended;
 	char name[64], vmm[24];
 	__u64 mem_pages;
+	double since, seconds;		    /* it was first seen, and until it ended */
 	struct vm_counters now, before;	    /* as of the last account; of the interval's begin */
 	double evictions, evictions_before; /* all pages: sampled ones times N */
 	__u64 refaults_before;
@@ -46,5 +48,9 @@ void watch__row(struct watch *w, const struct engine *e, __u64 one_in, double se
 		struct table_row *row);
 /* Keep what the engine knows of it. -ENOMEM. */
 int watch__end(struct watch *w, const struct engine *e);
+
+/* Of a VM that ended: what a plan has to know of it beside the curve of a space. The name is that
+ * of the report. */
+void watch__facts(const struct watch *w, enum page_space space, struct vms_csv_row *out);
 
 #endif

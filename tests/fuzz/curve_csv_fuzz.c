@@ -26,7 +26,7 @@ static void check_curve(const struct named_curve *c)
 	}
 }
 
-static void check_fault(const struct curve_csv_fault *f, const uint8_t *data, size_t size)
+static void check_fault(const struct csv_fault *f, const uint8_t *data, size_t size)
 {
 	__u64 lines = 1;
 
@@ -39,7 +39,7 @@ static void check_fault(const struct curve_csv_fault *f, const uint8_t *data, si
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct curve_csv csv;
-	struct curve_csv_fault fault = {0};
+	struct csv_fault fault = {0};
 	char *text = malloc(size + 1);
 	int err;
 

@@ -16,7 +16,7 @@
 #define HEAD "vm,space,order,size_pages,size_bytes,misses,accesses,miss_ratio,error\n"
 #define ROW "web,disk,eviction,5,20480,12.50,100,0.125,0.01\n"
 
-static int parse(struct curve_csv *out, const char *text, struct curve_csv_fault *fault)
+static int parse(struct curve_csv *out, const char *text, struct csv_fault *fault)
 {
 	char *copy = strdup(text);
 	int err = curve_csv__parse(out, copy, strlen(copy), fault);
@@ -51,7 +51,7 @@ static void test_round_trip(void **state)
 {
 	static const char nasty[] = "a \"b\", c\r\nd";
 	struct vm_report *r[] = {make_report("web", "eviction"), make_report(nasty, "access")};
-	struct curve_csv_fault fault;
+	struct csv_fault fault;
 	struct curve_csv csv;
 	char *text = NULL;
 	size_t len;
@@ -86,7 +86,7 @@ static void test_round_trip(void **state)
 /* No newline at the end, lines that end as on DOS, no rows at all. */
 static void test_tolerated(void **state)
 {
-	struct curve_csv_fault fault;
+	struct csv_fault fault;
 	struct curve_csv csv;
 
 	assert_int_equal(parse(&csv, HEAD, &fault), 0);
@@ -144,7 +144,7 @@ static void test_faults(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct curve_csv_fault fault = {0};
+		struct csv_fault fault = {0};
 		struct curve_csv csv;
 		int err = parse(&csv, cases[i].text, &fault);
 
@@ -158,7 +158,7 @@ static void test_faults(void **state)
 static void test_nul(void **state)
 {
 	char text[] = HEAD "a\0b";
-	struct curve_csv_fault fault;
+	struct csv_fault fault;
 	struct curve_csv csv;
 
 	assert_int_equal(curve_csv__parse(&csv, text, sizeof(text) - 1, &fault), -EINVAL);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "control_client.h"
+#include "control_link.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -27,8 +27,8 @@ static int converse(struct channel *c, const json_t *request, double deadline, j
 	return channel__receive(c, answer, deadline);
 }
 
-int control_client__ask(const char *socket, json_t *request, double seconds, json_t **answer,
-			char *why, size_t size)
+int control_link__ask(const char *socket, json_t *request, double seconds, json_t **answer,
+		      char *why, size_t size)
 {
 	double deadline = channel__now() + seconds;
 	struct channel *c = NULL;
@@ -53,7 +53,7 @@ int control_client__ask(const char *socket, json_t *request, double seconds, jso
 	return err == -EBADMSG ? -EPROTO : err;
 }
 
-const json_t *control_client__disk(const json_t *answer, const char *name)
+const json_t *control_link__disk(const json_t *answer, const char *name)
 {
 	const json_t *disks = json_object_get(answer, "vms");
 
