@@ -43,14 +43,19 @@ static double most_misses(const struct balance_vm *v)
 	       v->spec->loss * NS_PER_MS / balance_vm__latency(v);
 }
 
+/* What it misses now, and what having less adds, as far as is known. */
 double balance__promise(void *ctx, size_t vm, __u64 pages)
 {
 	const struct balance *b = ctx;
 	const struct balance_vm *v = &b->vms[vm];
 	struct losses_price price = price_of_misses(b, v);
+	__u64 now = v->state.now;
+	double more = losses__cost(v->losses, pages, now, &price, b->looked) -
+		      losses__cost(v->losses, now, now, &price, b->looked);
+	struct stepper_vm seen;
 
-	return fmin(losses__cost(v->losses, pages, v->state.now, &price, b->looked),
-		    most_misses(v));
+	stepper__vm(b->stepper, vm, b->looked, &seen);
+	return fmin(fmin(balance_vm__rate(v), seen.observed) + more, most_misses(v));
 }
 
 double balance__lost(const struct balance *b, size_t vm, __u64 pages, double time)

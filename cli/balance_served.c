@@ -100,7 +100,7 @@ int balance_served__counts(struct balance_served *s, struct sight_counts *out, c
 	json_t *answer;
 	const json_t *disk;
 	int err = control_link__ask(s->socket, json_pack("{s:s}", "cmd", "stats"), PATIENCE,
-				      &answer, why, size);
+				    &answer, why, size);
 
 	if (err)
 		return err;

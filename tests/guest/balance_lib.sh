@@ -34,8 +34,9 @@ vm_kill()
 # BALLOON is empty. Its disk is $DISK, 256 MiB if that is not set.
 vm_start()
 {
-	local name=$1 mib=$2 disk
+	local name=$1 mib=$2 disk balloon=(-device "${BALLOON-virtio-balloon-pci}")
 
+	[ -n "${BALLOON-yes}" ] || balloon=()
 	shift 2
 	mkdir -p "$TOP/$name"
 	vm_use "$name"
@@ -46,7 +47,7 @@ vm_start()
 		-qmp "unix:$WORK/qmp,server=on,wait=off" \
 		-chardev "pipe,id=monitor,path=$WORK/monitor" -mon chardev=monitor \
 		-drive "file=$disk,format=raw,if=none,id=d0,cache=none,aio=native" \
-		-device virtio-blk-pci,drive=d0 ${BALLOON--device virtio-balloon-pci} "$@"
+		-device virtio-blk-pci,drive=d0 "${balloon[@]}" "$@"
 	VM_PID[$name]=$GUEST_PID VM_IN[$name]=$GUEST_IN VM_OUT[$name]=$GUEST_OUT
 	defer "vm_kill $name"
 	# Read-ahead by what a scan asks for anyway. A disk's page cache lives as long as
@@ -179,23 +180,13 @@ steps()
 	jq -c "select(.type == \"step\" and .applied) | ${1:-.}" "$TOP/log"
 }
 
-# Sockets of these VMs, as arguments.
-sockets()
-{
-	local name
-
-	for name; do
-		echo "$name,qmp=$TOP/$name/qmp"
-	done
-}
-
 # balance_wait SECONDS CONDITION: until the shell says so.
 balance_wait()
 {
 	local end=$((SECONDS + $1))
 
 	shift
-	until eval "$@"; do
+	until eval "$*"; do
 		[ $SECONDS -lt $end ] || die "not within time: $*; $(balance_said)"
 		kill -0 "$BALANCE_PID" 2>/dev/null || die "balance ended: $(balance_said)"
 		sleep 0.5
