@@ -112,7 +112,7 @@ include tests/rules.mk
 
 # --- checks ---------------------------------------------------------------------------------
 
-.PHONY: deps check lint format bench bench-mrc bench-serve demo
+.PHONY: deps check lint format bench bench-mrc bench-serve bench-balance demo
 deps:
 	$(Q)tools/deps.sh
 
@@ -149,6 +149,9 @@ bench-mrc: all $(BENCHES)
 bench-serve: all $(BENCHES) $(GUEST_TOOLS)
 	$(Q)BUILD=$(abspath $(O)) bench/serve.sh
 
+bench-balance: all $(GUEST_TOOLS)
+	$(Q)BUILD=$(abspath $(O)) bench/balance.sh
+
 demo: deps
 	$(Q)$(MAKE) all $(KVM_TOOLS) $(GUEST_TOOLS) $(O)/bench/direct_read
 	$(Q)BUILD=$(abspath $(O)) tools/demo.sh
@@ -174,7 +177,7 @@ install: all
 	$(Q)install -m 755 $(O)/hvtrace $(BINDIR)/hvtrace
 	$(Q)install -m 644 docs/hvtrace.1 $(MANDIR)/hvtrace.1
 	$(Q)install -m 644 docs/hvtrace.bash-completion $(COMPDIR)/hvtrace
-	$(Q)install -m 644 LICENSE README.md docs/design.md docs/serve.md docs/hvtrace-serve.yaml $(DOCDIR)
+	$(Q)install -m 644 LICENSE README.md docs/design.md docs/serve.md docs/balancing.md docs/hvtrace-serve.yaml $(DOCDIR)
 	$(Q)sed 's|@BINDIR@|$(PREFIX)/bin|' docs/hvtrace-serve.service >$(UNITDIR)/hvtrace-serve.service
 	$(Q)install -m 644 docs/hvtrace-serve.sysusers $(USERDIR)/hvtrace-serve.conf
 	$(Q)install -m 644 analysis/hvanalysis.h $(INCDIR)
@@ -201,6 +204,7 @@ help:
 	@echo 'make bench      measure miss curves, the cost of tracing, and serving'
 	@echo 'make bench-mrc  only the miss curves: no root needed'
 	@echo 'make bench-serve  only the exclusive cache: speed, and what it saves a guest'
+	@echo 'make bench-balance  only balancing: what it saves beside static splits'
 	@echo 'make lint       clang-format, cppcheck, shellcheck'
 	@echo 'make format     let clang-format have its way'
 	@echo 'make static     build $(O)/hvtrace-static'
