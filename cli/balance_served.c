@@ -16,7 +16,7 @@
 #include "balance_sight.h"
 
 /* Seconds until an answer. */
-#define PATIENCE 2
+#define PATIENCE 5
 /* Sizes: up to 256 GiB in steps of an eighth. */
 #define PARTS 8
 #define OCTAVES 26

@@ -9,7 +9,7 @@
 #include "balance.h"
 
 /* Seconds that a VM may take to answer. */
-#define PATIENCE 2
+#define PATIENCE 5
 /* A VM that nobody saw read has this latency: a fast disk's, ns. */
 #define ANY_LATENCY 100e3
 

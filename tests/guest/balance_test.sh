@@ -207,7 +207,7 @@ broken()
 	[ "$(wc -l <"$TOP/alone")" -eq 1 ] || die "more than one line: $(cat "$TOP/alone")"
 	balance_start "${OPTIONS[@]}" --apply "a,qmp=$TOP/a/qmp" "b,qmp=$TOP/b/qmp" \
 		"c,qmp=$TOP/c/qmp"
-	balance_wait 40 'gone_down'
+	balance_wait 60 'gone_down'
 	grep -q "c: .*left out" "$TOP/balance.err" || die "it was not said that c is left out"
 	say "a VM that ends: its socket is gone, balance is not"
 	vm_kill b
