@@ -17,8 +17,9 @@
 
 /* Seconds without an end of its own: some half-lives of curve. */
 #define HALF_LIVES 6
-/* Seconds in which what a step took has to come back from storage once: it was not captured. */
-#define REFILL 2
+/* What a step takes may be read from storage again, once and a little more: a balloon's pages are
+ * gone before anybody could copy them. */
+#define REFILL 1.25
 
 enum phase { SHRINKING, WATCHING, RETURNING, ENDED };
 
@@ -29,8 +30,9 @@ struct probe {
 	__u64 from, to, cache; /* pages: direct memory before and at the end; cache before */
 	__u64 told;	       /* ... direct memory as of the last order */
 	double told_at, stepped_at, watched_from;
-	double rate, promised; /* misses a second: before, and at most */
-	double misses, seconds;
+	double rate, promised;	/* misses a second: before, and at most */
+	double misses, seconds; /* of the window */
+	double credit;		/* misses beyond what was promised that steps explain */
 	bool at_risk;
 };
 
@@ -84,19 +86,22 @@ static void turn_back(struct probe *p, const char *why)
 	say(p, "return", p->from, why);
 }
 
-/* Misses of a second or more, but not while what a step took comes back. */
-static void guard(struct probe *p, double time)
+/* Of a second or more. */
+static void guard(struct probe *p)
 {
 	double expected;
 
-	if (time - p->stepped_at < REFILL || p->phase >= RETURNING)
+	if (p->phase >= RETURNING)
 		return;
 	p->misses += p->v->misses;
 	p->seconds += p->v->seconds;
 	if (p->seconds < 1)
 		return;
-	expected = p->promised * p->seconds;
-	if (p->misses > expected * (1 + p->b->o->slack) + 3 * sqrt(expected) + 16)
+	expected = p->promised * p->seconds * (1 + p->b->o->slack);
+	expected += 3 * sqrt(expected) + 16;
+	if (p->misses > expected)
+		p->credit -= p->misses - expected;
+	if (p->credit < 0)
 		turn_back(p, "storage is read more than promised");
 	p->misses = p->seconds = 0;
 }
@@ -124,6 +129,7 @@ static int shrink(struct probe *p, double time)
 		return CLI_DONE;
 	}
 	p->stepped_at = time;
+	p->credit += (p->told - next) * REFILL;
 	say(p, "shrink", next, "a step of the probe");
 	return order(p, next, time);
 }
@@ -143,7 +149,7 @@ static int proceed(struct probe *p, double time)
 {
 	double enough = HALF_LIVES * p->b->o->half_life;
 
-	guard(p, time);
+	guard(p);
 	if (p->phase == WATCHING && time - p->watched_from >= enough)
 		turn_back(p, "enough was seen");
 	switch (p->phase) {
