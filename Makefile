@@ -112,7 +112,7 @@ include tests/rules.mk
 
 # --- checks ---------------------------------------------------------------------------------
 
-.PHONY: deps check lint format bench bench-mrc bench-serve bench-balance demo
+.PHONY: deps check lint format bench bench-mrc bench-plan bench-serve bench-balance demo
 deps:
 	$(Q)tools/deps.sh
 
@@ -146,6 +146,9 @@ bench: all $(BENCHES) $(GUEST_TOOLS)
 bench-mrc: all $(BENCHES)
 	$(Q)BUILD=$(abspath $(O)) bench/mrc.sh
 
+bench-plan: all $(BENCHES)
+	$(Q)BUILD=$(abspath $(O)) bench/plan.sh
+
 bench-serve: all $(BENCHES) $(GUEST_TOOLS)
 	$(Q)BUILD=$(abspath $(O)) bench/serve.sh
 
@@ -177,7 +180,8 @@ install: all
 	$(Q)install -m 755 $(O)/hvtrace $(BINDIR)/hvtrace
 	$(Q)install -m 644 docs/hvtrace.1 $(MANDIR)/hvtrace.1
 	$(Q)install -m 644 docs/hvtrace.bash-completion $(COMPDIR)/hvtrace
-	$(Q)install -m 644 LICENSE README.md docs/design.md docs/serve.md docs/balancing.md docs/hvtrace-serve.yaml $(DOCDIR)
+	$(Q)install -m 644 LICENSE README.md docs/design.md docs/serve.md docs/planning.md \
+		docs/balancing.md docs/hvtrace-serve.yaml $(DOCDIR)
 	$(Q)sed 's|@BINDIR@|$(PREFIX)/bin|' docs/hvtrace-serve.service >$(UNITDIR)/hvtrace-serve.service
 	$(Q)install -m 644 docs/hvtrace-serve.sysusers $(USERDIR)/hvtrace-serve.conf
 	$(Q)install -m 644 analysis/hvanalysis.h $(INCDIR)
@@ -203,6 +207,7 @@ help:
 	@echo 'make check      all tests (as root; TESTS="unit cli" picks groups)'
 	@echo 'make bench      measure miss curves, the cost of tracing, and serving'
 	@echo 'make bench-mrc  only the miss curves: no root needed'
+	@echo 'make bench-plan  only how long plans of memory take: no root needed'
 	@echo 'make bench-serve  only the exclusive cache: speed, and what it saves a guest'
 	@echo 'make bench-balance  only balancing: what it saves beside static splits'
 	@echo 'make lint       clang-format, cppcheck, shellcheck'

@@ -5,7 +5,7 @@
 
 /* Within double quotes of gnuplot, and then in XML: what neither can hold becomes a blank. A
  * backquote would run what it encloses as a command. */
-static void put_string(FILE *out, const char *str)
+void gnuplot__string(FILE *out, const char *str)
 {
 	const unsigned char *s = (const unsigned char *)str;
 
@@ -163,7 +163,7 @@ static void put_title(FILE *out, const struct graph *g, bool alone)
 
 	fputs("\nset title ", out);
 	if (g->opts->title && alone)
-		put_string(out, g->opts->title);
+		gnuplot__string(out, g->opts->title);
 	else
 		fprintf(out, "\"Miss curves: %s\"", what);
 	fputs(" noenhanced", out);
@@ -196,7 +196,7 @@ static void put_curves(FILE *out, const struct graph *g)
 			"fillstyle transparent solid 0.2 noborder linestyle %d notitle, \\\n"
 			"     $curve%zu using 1:2 with lines linestyle %d title ",
 			sep, i, style, i, style);
-		put_string(out, g->curves[i].name);
+		gnuplot__string(out, g->curves[i].name);
 		fputs(" noenhanced", out);
 		sep = ", \\\n    ";
 		style = style % STYLES + 1;
@@ -215,7 +215,7 @@ static void put_head(FILE *out, const struct plot_opts *opts, int graphs)
 		opts->png ? "pngcairo" : "svg", graphs > 1 ? 1500 : 900, opts->png ? 11 : 14);
 	if (opts->output) {
 		fputs("set output ", out);
-		put_string(out, opts->output);
+		gnuplot__string(out, opts->output);
 	}
 	fputs("\nset border 3 linecolor \"#606060\"\n"
 	      "set tics nomirror out\n"
@@ -245,7 +245,7 @@ void gnuplot__write(FILE *out, const struct plot_opts *opts, const struct plot_c
 		fprintf(out, "\nset multiplot layout 1,%d", graphs);
 		if (opts->title) {
 			fputs(" title ", out);
-			put_string(out, opts->title);
+			gnuplot__string(out, opts->title);
 			fputs(" noenhanced", out);
 		}
 	}

@@ -29,4 +29,7 @@ struct plot_opts {
 void gnuplot__write(FILE *out, const struct plot_opts *opts, const struct plot_curve *curves,
 		    size_t n);
 
+/* A string within double quotes, as it can go into a script and then a picture. */
+void gnuplot__string(FILE *out, const char *str);
+
 #endif

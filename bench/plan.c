@@ -126,7 +126,7 @@ static int run(struct bench *b, const char *name, __u64 granule, bool greedy)
 {
 	struct planner_opts o = {
 		.sz = sizeof(o), .nodes = b->nodes, .n = b->vms + 1, .granule = granule};
-	double curves[ROUNDS_MAX], plans[ROUNDS_MAX];
+	double curves[ROUNDS_MAX] = {0}, plans[ROUNDS_MAX] = {0};
 	struct plan *p = NULL;
 	int err = 0;
 

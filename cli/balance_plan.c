@@ -43,7 +43,8 @@ static double most_misses(const struct balance_vm *v)
 	       v->spec->loss * NS_PER_MS / balance_vm__latency(v);
 }
 
-/* What it misses now, and what having less adds, as far as is known. */
+/* What it misses now, and what having less adds, as far as is known; the price of a trial at least.
+ */
 double balance__promise(void *ctx, size_t vm, __u64 pages)
 {
 	const struct balance *b = ctx;
@@ -55,7 +56,8 @@ double balance__promise(void *ctx, size_t vm, __u64 pages)
 	struct stepper_vm seen;
 
 	stepper__vm(b->stepper, vm, b->looked, &seen);
-	return fmin(fmin(balance_vm__rate(v), seen.observed) + more, most_misses(v));
+	return fmin(fmin(balance_vm__rate(v), seen.observed) + fmax(more, price.trial),
+		    most_misses(v));
 }
 
 double balance__lost(const struct balance *b, size_t vm, __u64 pages, double time)

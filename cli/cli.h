@@ -15,6 +15,7 @@ int cmd_live(int argc, char **argv);
 int cmd_record(int argc, char **argv);
 int cmd_mrc(int argc, char **argv);
 int cmd_plot(int argc, char **argv);
+int cmd_plan(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
 int cmd_ctl(int argc, char **argv);
 int cmd_balance(int argc, char **argv);

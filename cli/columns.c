@@ -85,7 +85,8 @@ void columns__head(FILE *out, const struct column *c, size_t n)
 {
 	fprintf(out, "%-*s", c[0].width, c[0].head);
 	for (size_t i = 1; i < n; i++)
-		fprintf(out, " %*s", c[i].width, c[i].head);
+		if (c[i].width)
+			fprintf(out, " %*s", c[i].width, c[i].head);
 	fputc('\n', out);
 }
 
@@ -93,7 +94,8 @@ void columns__row(FILE *out, const struct column *c, size_t n, const char *name,
 {
 	put_name(out, name, c[0].width);
 	for (size_t i = 1; i < n; i++)
-		put_cell(out, &c[i], row);
+		if (c[i].width)
+			put_cell(out, &c[i], row);
 	fputc('\n', out);
 }
 
@@ -109,4 +111,26 @@ void columns__json(FILE *out, const struct column *c, size_t n, const char *name
 		else
 			fprintf(out, ",\"%s\":%.10g", c[i].key, v);
 	}
+}
+
+void columns__csv_head(FILE *out, const struct column *c, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		fprintf(out, "%s%s", i ? "," : "", c[i].key);
+	fputc('\n', out);
+}
+
+void columns__csv_row(FILE *out, const struct column *c, size_t n, const char *name,
+		      const void *row)
+{
+	export__csv_field(out, name);
+	for (size_t i = 1; i < n; i++) {
+		double v = c[i].value(row);
+
+		if (isnan(v))
+			fputc(',', out);
+		else
+			fprintf(out, ",%.10g", v);
+	}
+	fputc('\n', out);
 }

@@ -13,8 +13,8 @@
 /* The first column is the name: all but head, key and width are for the others. */
 struct column {
 	const char *head;
-	const char *key; /* in JSON */
-	int width;
+	const char *key;		  /* in JSON */
+	int width;			  /* 0: not on the terminal */
 	double (*value)(const void *row); /* NAN: not known */
 	void (*format)(char buf[COLUMN_TEXT], double v);
 	bool (*rough)(const void *row); /* marked by a tilde: an estimate; NULL: never */
@@ -24,6 +24,11 @@ void columns__head(FILE *out, const struct column *c, size_t n);
 void columns__row(FILE *out, const struct column *c, size_t n, const char *name, const void *row);
 /* The same as members of a JSON object, each with a comma ahead. */
 void columns__json(FILE *out, const struct column *c, size_t n, const char *name, const void *row);
+
+/* The same as CSV: the keys; and a row, an empty field for what is not known. */
+void columns__csv_head(FILE *out, const struct column *c, size_t n);
+void columns__csv_row(FILE *out, const struct column *c, size_t n, const char *name,
+		      const void *row);
 
 /* Short numbers for narrow columns: at most 6, 5 and 5 characters. */
 void columns__format_count(char buf[COLUMN_TEXT], double v);

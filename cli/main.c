@@ -11,9 +11,9 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } commands[] = {
-	{"live", cmd_live},	  {"record", cmd_record}, {"mrc", cmd_mrc},
-	{"plot", cmd_plot},	  {"serve", cmd_serve},	  {"ctl", cmd_ctl},
-	{"balance", cmd_balance}, {"doctor", cmd_doctor},
+	{"live", cmd_live}, {"record", cmd_record},   {"mrc", cmd_mrc},
+	{"plot", cmd_plot}, {"plan", cmd_plan},	      {"serve", cmd_serve},
+	{"ctl", cmd_ctl},   {"balance", cmd_balance}, {"doctor", cmd_doctor},
 };
 
 static const char help[] =
@@ -21,6 +21,7 @@ static const char help[] =
 	"       hvtrace record -o FILE ...   write their page events to a file\n"
 	"       hvtrace mrc [OPTION]... FILE miss curves of such files and of traces; no root\n"
 	"       hvtrace plot ... CURVE.csv   draw miss curves\n"
+	"       hvtrace plan ... INPUT       from miss curves to the memory of each VM; no root\n"
 	"       hvtrace serve ...            serve VMs' disks through an exclusive cache\n"
 	"       hvtrace ctl ...              ask a running server, and tell it\n"
 	"       hvtrace balance ...          move memory between VMs, to where it saves most\n"
@@ -39,6 +40,7 @@ static const char help[] =
 	"  hvtrace mrc --shards 0.01 --csv curve.csv trace.oracleGeneral.zst\n"
 	"  hvtrace plot -o curve.svg curve.csv\n"
 	"                                   the miss curve of a foreign trace, and its picture\n"
+	"  hvtrace plan --memory 64GiB out  how to divide 64 GiB among the VMs of out/\n"
 	"  hvtrace serve --cache 1GiB --disk web01,path=web01.img,socket=/run/hvtrace/web01.sock\n"
 	"                                   what the guest evicts comes back without an I/O\n";
 

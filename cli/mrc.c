@@ -35,7 +35,7 @@ static int check_readable(const struct mrc_sources *s)
 }
 
 /* One that cannot be read leaves the others to be told; a wrong option concerns all. */
-static int read_all(struct mrc_sources *s, const struct mrc_options *o)
+int mrc_sources__read(struct mrc_sources *s, const struct mrc_options *o)
 {
 	int status = check_readable(s) ?: mrc_every__init(&s->every, o), err;
 
@@ -75,7 +75,7 @@ static int run(const struct mrc_options *o)
 	if (!mrc_sources__init(&sources, o)) {
 		status = cli__failed("out of memory");
 	} else {
-		status = read_all(&sources, o);
+		status = mrc_sources__read(&sources, o);
 		if (status != CLI_USAGE)
 			status = tell_all(&sources, o) ?: status;
 	}

@@ -25,6 +25,7 @@ struct slot {
 	bool seen, known;
 	struct recording_vm vm;
 	struct policy_set *policies[PAGE_SPACES]; /* NULL: no fill yet, or none wanted */
+	__u64 first, last;			  /* times of its events */
 };
 
 /* On the way through a recording. */
@@ -220,6 +221,15 @@ static int feed_policies(struct reading *r, const struct page_event *e)
 	return *set ? policy_set__access(*set, (__u64[]){e->page}, 1) : -ENOMEM;
 }
 
+static void note_event(struct slot *slot, __u64 time)
+{
+	if (!slot->seen || time < slot->first)
+		slot->first = time;
+	if (!slot->seen || time > slot->last)
+		slot->last = time;
+	slot->seen = true;
+}
+
 static int on_events(void *ctx, const struct page_event *events, size_t n)
 {
 	struct reading *r = ctx;
@@ -227,7 +237,7 @@ static int on_events(void *ctx, const struct page_event *events, size_t n)
 
 	r->source->events += n;
 	for (size_t i = 0; i < n && !err; i++) {
-		r->slots[events[i].vm].seen = true;
+		note_event(&r->slots[events[i].vm], events[i].time);
 		if (r->o->nr_policies && !r->o->dump)
 			err = feed_policies(r, &events[i]);
 	}
@@ -299,6 +309,7 @@ static int add_result(struct reading *r, struct slot *slot, const struct vm_coun
 	if (!result)
 		return -ENOMEM;
 	result->vm = *vm;
+	result->span = slot->last - slot->first;
 	sizes = mrc_options__sizes(r->o, engine__max_distance(r->engine, vm->id, SPACE_DISK),
 				   TABLE_SIZES, &n);
 	if (sizes)

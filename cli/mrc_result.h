@@ -22,6 +22,7 @@ struct trace_facts {
 /* One curve: of a VM in a recording, or of a foreign trace. */
 struct mrc_result {
 	struct recording_vm vm;			     /* of a recording */
+	__u64 span;				     /* ns from its first event to its last */
 	struct trace_facts trace;		     /* of a foreign trace */
 	struct vm_report *report;		     /* what is drawn */
 	struct vm_report *at;			     /* with the sizes of the table */
@@ -62,6 +63,8 @@ struct trace;
 int mrc_recording__read(struct mrc_source *s, const struct mrc_options *o, struct trace *t);
 int mrc_trace__read(struct mrc_source *s, const struct mrc_options *o, struct trace *t);
 
+/* Read all of them: an exit status, after a line for each that cannot be read. */
+int mrc_sources__read(struct mrc_sources *s, const struct mrc_options *o);
 /* Names that VMs share get the pid, or the trace's name, to them. -ENOMEM. */
 int mrc_sources__settle_names(struct mrc_sources *s);
 /* As the options want it: an exit status, after a line if it is not CLI_DONE. */

@@ -119,7 +119,7 @@ static const struct fact {
 
 static double get(const struct plan_facts *f, const struct fact *fact)
 {
-	const char *at = (const char *)f + fact->offset;
+	const void *at = (const char *)f + fact->offset;
 
 	return fact->is_size ? *(const __u64 *)at : *(const double *)at;
 }
@@ -136,7 +136,7 @@ const char *plan_fact__name(enum plan_fact fact)
 
 void plan_facts__know(struct plan_facts *f, enum plan_fact fact, double value)
 {
-	char *at = (char *)f + facts[fact].offset;
+	void *at = (char *)f + facts[fact].offset;
 
 	if (facts[fact].is_size)
 		*(__u64 *)at = value;

@@ -13,7 +13,7 @@ status_is 0
 out_has '^Usage: hvtrace'
 out_has '^Examples:'
 err_lines 0
-for command in live record mrc plot serve ctl balance doctor; do
+for command in live record mrc plot plan serve ctl balance doctor; do
 	run "$hvtrace" $command --help
 	status_is 0
 	out_has "^Usage: hvtrace $command"
@@ -21,7 +21,7 @@ for command in live record mrc plot serve ctl balance doctor; do
 	run "$hvtrace" $command -h
 	status_is 0
 done
-for command in live record mrc plot serve ctl balance; do
+for command in live record mrc plot plan serve ctl balance; do
 	run "$hvtrace" $command --help
 	out_has '^Examples:'
 	awk 'length > 100 { exit 1 }' "$tmp/out" || fail "a help line is longer than 100"
