@@ -29,11 +29,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct balance_options o;
 	char why[BALANCE_WHY] = "";
-	char *text = malloc(size + 1);
+	char *text = calloc(1, size + 1);
 
 	check(text);
 	memcpy(text, data, size);
-	text[size] = '\0';
 	balance_options__init(&o);
 	check(!balance_config__parse(&o, "file", text, size, why, sizeof(why)) == !why[0]);
 	why[0] = '\0';

@@ -8,7 +8,7 @@
 MEMORY=152
 PROBE=24
 # What the guest reads over and over: it fits into its page cache, but not when the probe is on.
-PAGES=$((48 * 256))
+PAGES=$((70 * 256))
 CACHE=64
 
 need qemu-system-x86_64 busybox cpio jq
@@ -16,13 +16,6 @@ need_built hvtrace tests/guest/workload tests/guest/paced
 find_kernel
 initramfs "$WORK/initramfs" "$VIRTIO virtio_balloon" "" "$BUILD/tests/guest/workload" "$BUILD/tests/guest/paced"
 image disk 128M
-
-# balance OPTION...
-balance()
-{
-	"$BUILD/hvtrace" balance --apply --journal "$WORK/journal" "$@" \
-		"web,qmp=$WORK/qmp,serve=$WORK/server.control,disk=disk" </dev/null
-}
 
 mib_now()
 {
@@ -41,7 +34,7 @@ is_back()
 	done
 	[ "$(mib_now)" -eq $MEMORY ] || die "the guest has $(mib_now) MiB, not $MEMORY"
 	ctl vms | jq -e '.vms[0] | .min_bytes == 1048576 and .max_bytes == 0 and .share == 70' >/dev/null ||
-		die "the cache is not set as it was: $(ctl vms)"
+		die "the cache is not set as it was: $(ctl vms | jq -c ".vms[0]"); $(cat "$WORK/said")"
 }
 
 # The ratio of misses with so many MiB more than the probe left.
@@ -50,6 +43,8 @@ ratio()
 	awk -F, -v size=$(($1 << 20)) 'NR > 1 && $5 <= size { r = $8 } END { print r }' "$WORK/curve.csv"
 }
 
+BALANCE=("$BUILD/hvtrace" balance --apply --journal "$WORK/journal"
+	"web,qmp=$WORK/qmp,serve=$WORK/server.control,disk=disk")
 serve_start ${CACHE}MiB --disk "disk,path=$WORK/disk,socket=$WORK/disk.sock,min=1MiB,share=70"
 guest_memory $MEMORY
 DISKS=()
@@ -62,7 +57,7 @@ guest "exec 5</dev/vda; echo 64 >/sys/block/vda/queue/read_ahead_kb; workload sc
 guest "paced loop /dev/vda 0 $PAGES 3000 600 1 >/dev/null 2>&1 & :"
 before=$(counter disk misses) || exit 1
 
-balance --probe web=${PROBE}MiB --step 8MiB -i 4s --half-life 4s --csv "$WORK/curve.csv" --log "$WORK/log" \
+"${BALANCE[@]}" --probe web=${PROBE}MiB --step 8MiB -i 4s --half-life 4s --csv "$WORK/curve.csv" --log "$WORK/log" \
 	2>"$WORK/said" || die "the probe failed: $(cat "$WORK/said")"
 read_more=$(($(counter disk misses) - before))
 is_back
@@ -75,7 +70,7 @@ awk -v a="$(ratio 0)" -v b="$(ratio $((PROBE + 4)))" 'BEGIN { exit !(a > 0.9 && 
 	die "the curve does not show what the memory is for: $(cat "$WORK/curve.csv")"
 
 # Killed half way: its watchman puts both back.
-balance --probe web=${PROBE}MiB --step 8MiB -i 1s --half-life 1s --log "$WORK/log2" 2>"$WORK/said" &
+"${BALANCE[@]}" --probe web=${PROBE}MiB --step 8MiB -i 1s --half-life 1s --log "$WORK/log2" 2>"$WORK/said" &
 pid=$!
 defer "kill -KILL $pid 2>/dev/null"
 for ((n = 0; n < 150; n++)); do
@@ -89,7 +84,7 @@ is_back
 [ ! -e "$WORK/journal" ] || die "the journal is still there"
 
 # Too large a probe is refused before anything moves.
-balance --probe web=128MiB 2>"$WORK/said" && die "a probe left the guest nothing"
+"${BALANCE[@]}" --probe web=128MiB 2>"$WORK/said" && die "a probe left the guest nothing"
 grep -q "less than its min" "$WORK/said" || die "no reason: $(cat "$WORK/said")"
 is_back
 guest_kill

@@ -207,7 +207,7 @@ static void watchman(void **state)
 	child = fork();
 	if (!child) {
 		struct actuator *a = memory_cgroup__new(((struct place *)*state)->folder);
-		struct journal *j;
+		struct journal *j = NULL;
 		char why[256];
 		int err = -EBUSY;
 
