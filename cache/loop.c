@@ -235,6 +235,15 @@ void loop__run(struct loop *l)
 	atomic_store(&l->stopping, false);
 }
 
+bool loop__turn(struct loop *l)
+{
+	bool worked = handle_messages(l);
+
+	worked |= poll_all(l);
+	read_clock(l);
+	return wait_fds(l, 0) || worked;
+}
+
 void loop__stop(struct loop *l)
 {
 	atomic_store(&l->stopping, true);

@@ -40,6 +40,9 @@ void loop__free(struct loop *l);
 
 /* Run it in this thread, until loop__stop(). */
 void loop__run(struct loop *l);
+/* Handle what there is, without waiting: for a thread that waits elsewhere. true: there was
+ * something, and there may be more. */
+bool loop__turn(struct loop *l);
 /* Run it in a thread of its own with all signals but SIGBUS blocked, named for the eyes of top.
  * -errno. */
 int loop__start(struct loop *l, const char *name);

@@ -16,7 +16,7 @@ static int cannot_connect(const char *path, int err, char *why, size_t size)
 	const char *fix = "";
 
 	if (err == -ENOENT)
-		fix = "; is there a 'hvtrace serve --control' with that path?";
+		fix = "; is there a 'hvtrace serve --control' (or live) with that path?";
 	else if (err == -ECONNREFUSED)
 		fix = ": nobody listens there any more; start 'hvtrace serve' again";
 	else if (err == -EACCES)

@@ -15,6 +15,7 @@
 #include "../analysis/size.h"
 #include "cli.h"
 #include "csv_folder.h"
+#include "live_control.h"
 #include "session.h"
 #include "summary.h"
 #include "watch.h"
@@ -35,12 +36,14 @@ struct live {
 	__u64 count; /* tables to print, 0 = no end */
 	__u64 max_pages;
 	const char *csv;
+	const char *socket; /* to be asked at; NULL: none */
 	struct past past;
 	bool json, bpf_stats;
 
 	struct session *session;
 	struct engine *engine;
-	struct vm_recent *recent; /* NULL: curves are of all that was seen */
+	struct live_control *control; /* NULL: none */
+	struct vm_recent *recent;     /* NULL: curves are of all that was seen */
 	__u64 recent_sizes[2 + RECENT_PARTS * RECENT_OCTAVES];
 	struct watch_list list;
 	bool redraw; /* on a terminal: one table, drawn over and over */
@@ -60,7 +63,15 @@ struct status {
 	struct tracer_loss loss;
 };
 
-enum { OPT_CSV = OPT_OWN, OPT_WINDOW, OPT_HALF_LIFE, OPT_JSON, OPT_MAX_PAGES, OPT_BPF_STATS };
+enum {
+	OPT_CSV = OPT_OWN,
+	OPT_CONTROL,
+	OPT_WINDOW,
+	OPT_HALF_LIFE,
+	OPT_JSON,
+	OPT_MAX_PAGES,
+	OPT_BPF_STATS
+};
 
 static const struct option long_options[] = {
 	TRACE_LONG_OPTIONS,
@@ -69,6 +80,7 @@ static const struct option long_options[] = {
 	{"window", required_argument, NULL, OPT_WINDOW},
 	{"half-life", required_argument, NULL, OPT_HALF_LIFE},
 	{"csv", required_argument, NULL, OPT_CSV},
+	{"control", required_argument, NULL, OPT_CONTROL},
 	{"json", no_argument, NULL, OPT_JSON},
 	{"max-pages", required_argument, NULL, OPT_MAX_PAGES},
 	{"bpf-stats", no_argument, NULL, OPT_BPF_STATS},
@@ -85,6 +97,7 @@ static const char help[] =
 	"      --window T      what more memory would do now: curves of the last 10s, 5m, 2h, ...\n"
 	"      --half-life T   ... or of all, accesses T ago counting half\n"
 	"      --csv DIR       at the end, write events, histograms and curves to files in DIR\n"
+	"      --control SOCK  answer on a control socket (hvtrace ctl, hvtrace plan)\n"
 	"      --json          one JSON object a line instead of tables and charts\n"
 	"      --max-pages N   track at most so many pages (default 2097152)\n"
 	"      --bpf-stats     measure the BPF programs' run time, say it at the end\n";
@@ -354,6 +367,8 @@ static int watch(struct live *l)
 
 		if (err)
 			return cli__failed("tracing stopped: %s", strerror(-err));
+		if (l->control)
+			live_control__turn(l->control);
 		if (cli__now() < next)
 			continue;
 		status = end_interval(l);
@@ -400,7 +415,8 @@ static int write_facts(const struct live *l)
 	for (size_t i = 0; i < l->list.nr; i++)
 		for (int space = 0; space < PAGE_SPACES; space++)
 			if (l->list.vms[i]->report->space[space].seen)
-				watch__facts(l->list.vms[i], space, &rows[n++]);
+				watch__facts(l->list.vms[i], l->list.vms[i]->report, space,
+					     &rows[n++]);
 	status = vms_csv__write(l->csv, rows, n);
 	free(rows);
 	return status;
@@ -555,6 +571,9 @@ static int take_own(struct live *l, int opt, char **argv)
 	case OPT_CSV:
 		l->csv = optarg;
 		return 0;
+	case OPT_CONTROL:
+		l->socket = optarg;
+		return 0;
 	case OPT_JSON:
 		l->json = true;
 		return 0;
@@ -612,6 +631,27 @@ static int set_up_recent(struct live *l)
 	return l->recent ? CLI_DONE : cli__failed("out of memory");
 }
 
+static void account_for_control(void *ctx)
+{
+	account_all(ctx);
+}
+
+static int set_up_control(struct live *l)
+{
+	const struct live_control_opts opts = {
+		.path = l->socket,
+		.list = &l->list,
+		.engine = l->engine,
+		.account = account_for_control,
+		.ctx = l,
+	};
+	char why[512] = "";
+
+	if (!l->socket || !live_control__open(&l->control, &opts, why, sizeof(why)))
+		return CLI_DONE;
+	return cli__failed("--control: %s", why);
+}
+
 static int set_up(struct live *l)
 {
 	struct engine_opts opts = {.sz = sizeof(opts), .max_pages = l->max_pages};
@@ -628,7 +668,7 @@ static int set_up(struct live *l)
 	if (l->bpf_stats && l->stats_fd < 0)
 		return cli__failed("cannot measure BPF run time: %s; do without --bpf-stats",
 				   strerror(errno));
-	if (set_up_recent(l))
+	if (set_up_recent(l) || set_up_control(l))
 		return CLI_FAILED;
 	l->redraw = !l->json && isatty(STDOUT_FILENO);
 	l->since = cli__now();
@@ -656,6 +696,7 @@ int cmd_live(int argc, char **argv)
 		status = run(&l);
 	else if (status < 0)
 		status = cli__flush();
+	live_control__close(l.control);
 	session__close(l.session);
 	vm_recent__free(l.recent);
 	engine__free(l.engine);

@@ -96,24 +96,35 @@ static bool shares_memory(const json_t *stats, const json_t *vm)
 	return false;
 }
 
-static void take_facts(const json_t *stats, const json_t *vm, struct plan_curve *c)
+/* Of the curve's accesses, which may be those of the recent past only. */
+static double rate_of(const json_t *vm, const json_t *curve, const struct plan_curve *c)
+{
+	double rate = figure_of(curve, "accesses_per_s"), seconds = figure_of(vm, "seconds");
+
+	if (isnan(rate) && seconds > 0 && c->n)
+		rate = c->points[0].accesses / seconds;
+	return rate;
+}
+
+static void take_facts(const json_t *stats, const json_t *vm, const json_t *curve,
+		       struct plan_curve *c)
 {
 	double own = figure_of(vm, "memory_bytes") / PAGE_BYTES;
 	double served = figure_of(vm, "target_bytes") / PAGE_BYTES;
 	double min = figure_of(vm, "min_bytes") / PAGE_BYTES;
 	double max = figure_of(vm, "max_bytes") / PAGE_BYTES;
-	double seconds = figure_of(vm, "seconds");
 
 	if (shares_memory(stats, vm))
 		own = 0;
 	know(&c->facts, FACT_DIRECT, own);
 	know(&c->facts, FACT_MEMORY, isnan(served) ? own : own + served);
-	know(&c->facts, FACT_MIN, own + min);
+	if (min > 0)
+		know(&c->facts, FACT_MIN, own + min);
 	if (max > 0)
 		know(&c->facts, FACT_MAX, own + max);
-	if (seconds > 0 && c->n)
-		know(&c->facts, FACT_RATE, c->points[0].accesses / seconds);
-	know(&c->facts, FACT_LATENCY, figure_of(vm, "miss_page_ns"));
+	know(&c->facts, FACT_RATE, rate_of(vm, curve, c));
+	if (c->space == SPACE_DISK)
+		know(&c->facts, FACT_LATENCY, figure_of(vm, "miss_page_ns"));
 }
 
 /* What the cache has beside what its disks are to have. */
@@ -146,7 +157,7 @@ static int take_curve(const json_t *stats, const json_t *curve, struct plan_curv
 	out->space = strcmp(space, "mem") ? SPACE_DISK : SPACE_MEM;
 	out->added = strcmp(order, "access");
 	if (vm)
-		take_facts(stats, vm, out);
+		take_facts(stats, vm, curve, out);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../analysis/size.h"
+#include "curve_json.h"
 #include "serve.h"
 
 /* A disk that is added while others are served waits no longer than this for its image: all of
@@ -88,29 +89,15 @@ static void on_version(void *ctx, struct control_call *call, const json_t *reque
 
 /* --- curves --- */
 
-static json_t *points_json(const struct curve_point *p, size_t n)
-{
-	json_t *a = json_array();
-
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(a, json_pack("[I,f,f,f,f]", (json_int_t)p[i].size,
-						   p[i].misses, p[i].accesses,
-						   curve_point__ratio(&p[i]), p[i].error));
-	return a;
-}
-
 static json_t *curve_json(const struct serve *s, const struct served *d, const __u64 *sizes,
 			  size_t n)
 {
 	struct vm_report *r = vm_report__new(s->engine, d->now.id, d->name, NULL, sizes, n);
-	const struct space_report *disk = r ? &r->space[SPACE_DISK] : NULL;
 	json_t *o = NULL;
 
-	if (disk)
-		o = json_pack("{s:s,s:s,s:s,s:[s,s,s,s,s],s:o}", "vm", d->name, "space", "disk",
-			      "order", disk->order ?: "eviction", "columns", "size_pages", "misses",
-			      "accesses", "miss_ratio", "error", "points",
-			      points_json(disk->curve, disk->nr_points));
+	if (r)
+		o = curve_json__new(d->name, SPACE_DISK, &r->space[SPACE_DISK],
+				    served__accesses(d, r));
 	vm_report__free(r);
 	return o;
 }
@@ -135,15 +122,13 @@ static json_t *curves_json(const struct serve *s, const char *name, const __u64 
 static void on_curve(void *ctx, struct control_call *call, const json_t *request)
 {
 	const char *name = json_string_value(json_object_get(request, "vm"));
-	const json_t *sizes_arg = json_object_get(request, "sizes");
-	const char *text = json_string_value(sizes_arg);
 	__u64 *sizes = NULL;
 	size_t n = 0;
 
 	serve__account(ctx);
 	if (name && !served_list__find(&((struct serve *)ctx)->disks, name))
 		control_call__fail(call, "there is no disk '%s'", name);
-	else if (sizes_arg && (!text || size__parse_list(text, &sizes, &n)))
+	else if (!curve_json__sizes(request, &sizes, &n))
 		control_call__fail(call, "\"sizes\" is not a list of sizes such as "
 					 "\"64MiB,1GiB\"");
 	else

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What a server knows, as JSON for the control socket. */
-#include <math.h>
 #include <stdlib.h>
 
 #include "cli.h"
+#include "curve_json.h"
 #include "serve.h"
 
 /* json_object_set_new() fails for a NULL value, and takes it over in any case. */
@@ -134,12 +134,6 @@ static json_t *findings_json(const struct served *d)
 	return served__finding(d, text) ? json_pack("[s]", text) : json_array();
 }
 
-/* What is not known is null. */
-static json_t *figure_json(double v)
-{
-	return isnan(v) ? json_null() : json_real(v);
-}
-
 static json_t *disk_json(const struct served *d, bool all)
 {
 	json_t *o = json_object();
@@ -152,7 +146,7 @@ static json_t *disk_json(const struct served *d, bool all)
 		failed |= put_number(o, "miss_mean_ns", served_latency__mean(&d->now.miss));
 		failed |= put(o, "hit_latency_ns", latency_json(&d->now.hit));
 		failed |= put(o, "miss_latency_ns", latency_json(&d->now.miss));
-		failed |= put(o, "miss_page_ns", figure_json(served__miss_page(d)));
+		failed |= put(o, "miss_page_ns", curve_json__figure(served__miss_page(d)));
 		failed |= put(o, "seconds", json_real(d->seconds));
 		failed |= put(o, "findings", findings_json(d));
 	}

@@ -152,17 +152,22 @@ double served__miss_page(const struct served *d)
 	       d->now.counts.misses;
 }
 
+double served__accesses(const struct served *d, const struct vm_report *r)
+{
+	const struct space_report *disk = &r->space[SPACE_DISK];
+
+	return disk->nr_points && d->seconds > 0 ? disk->curve[0].accesses / d->seconds : NAN;
+}
+
 void served__facts(const struct served *d, struct vms_csv_row *out)
 {
-	const struct space_report *r = d->report ? &d->report->space[SPACE_DISK] : NULL;
 	double direct = d->now.memory_pages ? (double)d->now.memory_pages * PAGE_BYTES : NAN;
 
 	*out = (struct vms_csv_row){
 		.vm = (char *)d->name,
 		.memory = direct + (double)d->now.target_slots * PAGE_BYTES,
 		.direct = direct,
-		.accesses = r && r->nr_points && d->seconds > 0 ? r->curve[0].accesses / d->seconds
-								: NAN,
+		.accesses = d->report ? served__accesses(d, d->report) : NAN,
 		.latency = served__miss_page(d),
 	};
 }

@@ -53,6 +53,8 @@ double served_latency__mean(const struct served_latency *l); /* ns; 0: nothing w
 /* What a page that is not cached takes: all time of reads that missed, by the pages that they
  * missed; ns, NAN: none did. */
 double served__miss_page(const struct served *d);
+/* Accesses of its curve, a second; NAN: nothing was read yet. */
+double served__accesses(const struct served *d, const struct vm_report *r);
 /* What a plan has to know of it beside its curve. */
 void served__facts(const struct served *d, struct vms_csv_row *out);
 

@@ -247,12 +247,22 @@ static int tell_recent(const struct watch *w, struct vm_report *r)
 	return err;
 }
 
+struct vm_report *watch__report(const struct watch *w, const struct engine *e, const __u64 *sizes,
+				size_t n)
+{
+	struct vm_report *r = vm_report__new(e, w->id, w->name, &w->now, sizes, n);
+
+	/* Points of the past are at sizes of their own. */
+	if (!r || !w->recent || !tell_recent(w, r))
+		return r;
+	vm_report__free(r);
+	return NULL;
+}
+
 int watch__end(struct watch *w, const struct engine *e)
 {
 	w->ended = true;
 	w->seconds = cli__now() - w->since;
-	w->report = vm_report__new(e, w->id, w->name, &w->now, NULL, 0);
-	if (!w->report)
-		return -ENOMEM;
-	return w->recent ? tell_recent(w, w->report) : 0;
+	w->report = watch__report(w, e, NULL, 0);
+	return w->report ? 0 : -ENOMEM;
 }

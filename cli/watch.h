@@ -46,11 +46,18 @@ void watch__account(struct watch *w, const struct tracer_vm *vm, const struct vm
 /* The line of the interval of so many seconds that ends now, and begin the next one. */
 void watch__row(struct watch *w, const struct engine *e, __u64 one_in, double seconds,
 		struct table_row *row);
-/* Keep what the engine knows of it. -ENOMEM. */
+/* What the engine knows of it now. NULL: out of memory. */
+struct vm_report *watch__report(const struct watch *w, const struct engine *e, const __u64 *sizes,
+				size_t n);
+/* Keep that: it ended. -ENOMEM. */
 int watch__end(struct watch *w, const struct engine *e);
 
-/* Of a VM that ended: what a plan has to know of it beside the curve of a space. The name is that
- * of the report. */
-void watch__facts(const struct watch *w, enum page_space space, struct vms_csv_row *out);
+/* Seconds since it was first seen, until it ended. */
+double watch__seconds(const struct watch *w);
+/* What a page read takes: all time of reads by the pages they read; ns, NAN: none was. */
+double watch__miss_page(const struct watch *w);
+/* What a plan has to know of it beside the curve of a space; the name is that of the report. */
+void watch__facts(const struct watch *w, const struct vm_report *r, enum page_space space,
+		  struct vms_csv_row *out);
 
 #endif

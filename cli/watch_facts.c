@@ -1,43 +1,53 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <math.h>
 
+#include "cli.h"
 #include "watch.h"
+
+double watch__seconds(const struct watch *w)
+{
+	return w->ended ? w->seconds : cli__now() - w->since;
+}
 
 /* How long the accesses of the curve took; of those that fade, as if none had. */
 static double seconds_of(const struct watch *w)
 {
+	double watched = watch__seconds(w);
 	const struct past *past = w->recent ? &vm_recent__opts(w->recent)->past : NULL;
 
 	if (past && past->window.n)
-		return fmin(past->window.n / 1e9, w->seconds);
+		return fmin(past->window.n / 1e9, watched);
 	if (past && past->half_life.n) {
 		double life = past->half_life.n / 1e9;
 
-		return life / M_LN2 * (1 - exp2(-w->seconds / life));
+		return life / M_LN2 * (1 - exp2(-watched / life));
 	}
-	return w->seconds;
+	return watched;
 }
 
-/* Of a page: a request reads several. */
+double watch__miss_page(const struct watch *w)
+{
+	return w->now.fills ? table__latency_sum(w->now.latency[0]) / w->now.fills : NAN;
+}
+
 static double latency_of(const struct watch *w, enum page_space space)
 {
-	if (space != SPACE_DISK || !w->now.fills)
-		return NAN;
-	return table__latency_sum(w->now.latency[0]) / w->now.fills;
+	return space == SPACE_DISK ? watch__miss_page(w) : NAN;
 }
 
-void watch__facts(const struct watch *w, enum page_space space, struct vms_csv_row *out)
+void watch__facts(const struct watch *w, const struct vm_report *r, enum page_space space,
+		  struct vms_csv_row *out)
 {
-	const struct space_report *r = &w->report->space[space];
+	const struct space_report *of = &r->space[space];
+	double seconds = seconds_of(w);
 	double memory = w->mem_pages ? (double)w->mem_pages * PAGE_BYTES : NAN;
 
 	*out = (struct vms_csv_row){
-		.vm = w->report->name,
+		.vm = r->name,
 		.space = space,
 		.memory = memory,
 		.direct = memory,
-		.accesses =
-			r->nr_points && w->seconds > 0 ? r->curve[0].accesses / seconds_of(w) : NAN,
+		.accesses = of->nr_points && seconds > 0 ? of->curve[0].accesses / seconds : NAN,
 		.latency = latency_of(w, space),
 	};
 }

@@ -37,6 +37,41 @@ done
 grep -qE 'disk,fill,12288$' "$tmp/csv/events.csv" || fail "events.csv: $(cat "$tmp/csv/events.csv")"
 ls "$tmp"/csv/*.gp >/dev/null || fail "no gnuplot script"
 
+# --- what plans have to know is there, but for the memory, which a process without KVM has none of
+grep -qE "^perl:$reader,disk,,,[0-9.]+,[0-9.]+$" "$tmp/csv/vms.csv" || fail "vms.csv: $(cat "$tmp/csv/vms.csv")"
+run "$hvtrace" plan --default memory=1MiB --memory 40MiB --json "$tmp/csv"
+status_is 0
+out_has '"plan_bytes":17[0-9]{6},.*"miss_ratio":0.3333'
+run "$hvtrace" plan --default memory=1MiB --memory 8MiB --json "$tmp/csv"
+out_has '"plan_bytes":1048576,.*"miss_ratio":1,'
+
+# --- asked while it runs, the reader waiting after its first phase
+start_reader 16 3 16 1
+spawn "$hvtrace" live -i 0.5 -d 30 "${only[@]}" --control "$tmp/live.sock"
+wait_until 20 test -s "$tmp/out" || fail "no first table"
+kill -CONT "$reader"
+sleep 0.2
+wait_until 20 is_stopped "$reader" || fail "the reader did not stop"
+sleep 1
+for words in 'stats "memory_bytes"|"miss_page_ns": [0-9.]+' 'vms "pid": '"$reader" 'curve "accesses_per_s": [0-9.]+' \
+	'version "version"'; do
+	"$hvtrace" ctl -s "$tmp/live.sock" "${words%% *}" >"$tmp/answer" || fail "ctl ${words%% *}"
+	grep -qE "${words#* }" "$tmp/answer" || fail "ctl ${words%% *}: $(cat "$tmp/answer")"
+done
+"$hvtrace" ctl -s "$tmp/live.sock" curve "perl:$reader" --sizes 0,16MiB --csv >"$tmp/answer" || fail "ctl curve --csv"
+grep -qE "^perl:$reader,disk,eviction,4096,16777216,4096,12288,0.333333,0" "$tmp/answer" ||
+	fail "the curve: $(cat "$tmp/answer")"
+"$hvtrace" ctl -s "$tmp/live.sock" curve nobody 2>"$tmp/answer" && fail "a curve of nobody"
+grep -q "there is no VM 'nobody'" "$tmp/answer" || fail "$(cat "$tmp/answer")"
+"$hvtrace" ctl -s "$tmp/live.sock" drain 2>"$tmp/answer" && fail "live was drained"
+"$hvtrace" plan --control "$tmp/live.sock" --default memory=1MiB --memory 40MiB --json >"$tmp/answer" ||
+	fail "plan --control"
+grep -qE '"plan_bytes":17[0-9]{6},.*"miss_ratio":0.3333' "$tmp/answer" || fail "the plan: $(cat "$tmp/answer")"
+kill -INT "$child"
+finish
+status_is 0
+[ ! -e "$tmp/live.sock" ] || fail "the socket is still there"
+
 # --- the same as JSON: every line an object of a known type
 start_reader 16 3
 read_while "$hvtrace" live --json -q -i 0.5 -d 3 "${only[@]}" --bpf-stats

@@ -325,3 +325,21 @@ err_has "^hvtrace plan: 'c.sock': "
 run "$hvtrace" ctl -s c.sock stats
 out_has '"seconds": [0-9.]+'
 out_has '"miss_page_ns": null'
+# A guest of 1 MiB that reads 3 MiB of it at random: what it misses depends on what it has of the cache.
+"${BUILD:-$OLDPWD/build}/bench/vhost_load" -f 1MiB -r 3MiB -s 8 w.sock >load 2>&1 &
+defer "kill $! 2>/dev/null; wait $! 2>/dev/null"
+planned()
+{
+	plan --control c.sock --json
+	[ $rc = 0 ] && [ "$(figure miss_ratio web)" != 1 ]
+}
+wait_until 10 planned || fail "no plan of what is served"
+# Its own memory, and the target of all the cache.
+own=$("$hvtrace" ctl -s c.sock stats | grep -oE '"memory_bytes": [0-9]+' | grep -oE '[0-9]+')
+[ "$own" -ge $mib ] || fail "the guest has $own bytes"
+figure_is now_bytes $((own + 4 * mib)) web
+[ "$(figure plan_bytes web)" -gt "$own" ] || fail "nothing of the cache is planned for"
+out_has "\"hosts\":\[\{\"host\":\"host\",\"vms\":1,\"memory_bytes\":$((own + 4 * mib)),"
+plan --control c.sock --vm web,max=1MiB
+status_is 1
+err_has "'web' needs .*its curve begins there"
