@@ -45,7 +45,7 @@ static int incomplete(const struct part *p, char *why, size_t size)
 static int part_read(struct actuator *a, struct actuator_state *out, char *why, size_t size)
 {
 	struct part *p = (struct part *)a;
-	__u64 max = 0, cached = 0, target = 0, capacity = 0;
+	__u64 max = 0, target = 0, capacity = 0;
 	const json_t *disk;
 	json_t *answer;
 	int err = look(p, &answer, &disk, why, size);
@@ -53,14 +53,12 @@ static int part_read(struct actuator *a, struct actuator_state *out, char *why, 
 	if (err)
 		return err;
 	if (!actuator__bytes(disk, "max_bytes", &max) ||
-	    !actuator__bytes(disk, "cached_bytes", &cached) ||
 	    !actuator__bytes(disk, "target_bytes", &target) ||
 	    !actuator__bytes(json_object_get(answer, "cache"), "capacity_bytes", &capacity))
 		err = incomplete(p, why, size);
 	json_decref(answer);
-	if (!max || max > capacity)
-		max = target;
-	out->now = (cached > max ? cached : max) / PAGE_BYTES;
+	/* What it was told is its, taken or not: the server keeps all of them within the cache. */
+	out->now = (max && max < capacity ? max : target) / PAGE_BYTES;
 	out->most = capacity / PAGE_BYTES;
 	return err;
 }
