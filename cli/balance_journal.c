@@ -197,6 +197,18 @@ static struct actuator *actuator_of(const json_t *entry)
 	return !strcmp(kind, "cache") && disk ? cache_part__new(place, disk, PATIENCE) : NULL;
 }
 
+/* A limit says what it is; a balloon what there is of it, not what it was told. */
+static bool is_as_it_was(struct actuator *a, const json_t *entry)
+{
+	char why[BALANCE_WHY];
+	json_t *now =
+		strcmp(actuator__kind(a), "balloon") ? actuator__save(a, why, sizeof(why)) : NULL;
+	bool same = now && json_equal(now, json_object_get(entry, "saved"));
+
+	json_decref(now);
+	return same;
+}
+
 /* -ESTALE: another VM has its place. A guest behind a served disk may come and go, the disk stays.
  */
 static int put_back(struct actuator *a, const json_t *entry, char *why, size_t size)
@@ -205,7 +217,7 @@ static int put_back(struct actuator *a, const json_t *entry, char *why, size_t s
 	struct actuator_state state;
 	int err = actuator__read(a, &state, why, size);
 
-	if (err)
+	if (err || is_as_it_was(a, entry))
 		return err;
 	if (strcmp(actuator__kind(a), "balloon") || !pid || pid == actuator__pid(a))
 		return actuator__restore(a, json_object_get(entry, "saved"), why, size);

@@ -39,7 +39,8 @@ static json_t *wall_time(void)
 
 static void write_to(struct balance *b, FILE *f, const json_t *line)
 {
-	if (json_dumpf(line, f, JSON_COMPACT) || fputc('\n', f) == EOF || fflush(f))
+	if (json_dumpf(line, f, JSON_COMPACT | JSON_REAL_PRECISION(9)) || fputc('\n', f) == EOF ||
+	    fflush(f))
 		b->writes_failed |= f != stdout;
 }
 

@@ -348,6 +348,31 @@ static int check_probe(const struct balance_options *o, char *why, size_t size)
 	return -EINVAL;
 }
 
+static bool is_part(const struct balance_spec *v)
+{
+	return !v->qmp && !v->cgroup;
+}
+
+/* Memory does not go from VMs to a cache, nor from one cache to another. */
+static int check_kinds(const struct balance_options *o, char *why, size_t size)
+{
+	const struct balance_spec *first = &o->vms[0];
+
+	for (size_t i = 1; i < o->nr_vms; i++) {
+		const struct balance_spec *v = &o->vms[i];
+
+		if (is_part(v) == is_part(first) &&
+		    (!is_part(v) || !strcmp(v->serve, first->serve)))
+			continue;
+		snprintf(why, size,
+			 "VMs '%s' and '%s' have no memory in common: balance parts of one cache, "
+			 "or memory of VMs",
+			 first->name, v->name);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 int balance_options__check(const struct balance_options *o, char *why, size_t size)
 {
 	if (o->restore)
@@ -356,5 +381,5 @@ int balance_options__check(const struct balance_options *o, char *why, size_t si
 		snprintf(why, size, "no VM to balance: give NAME,qmp=SOCKET, or --config");
 		return -EINVAL;
 	}
-	return o->probe_vm ? check_probe(o, why, size) : 0;
+	return (o->probe_vm ? check_probe(o, why, size) : 0) ?: check_kinds(o, why, size);
 }

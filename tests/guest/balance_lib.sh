@@ -92,7 +92,7 @@ monitor()
 
 	printf '%s\n' "$2" 'info name' >&"${!in}"
 	REPLY=
-	while IFS= read -r -t 20 -u "${!out}" line; do
+	while IFS= read -r -t 60 -u "${!out}" line; do
 		REPLY+=$line$'\n'
 		[[ $line != *"info name"* ]] || return 0
 	done
@@ -113,7 +113,7 @@ vm_give()
 	local n
 
 	monitor "$1" "balloon $2"
-	for ((n = 0; n < 100; n++)); do
+	for ((n = 0; n < 300; n++)); do
 		[ "$(vm_mib "$1")" -ne "$2" ] || return 0
 		sleep 0.1
 	done

@@ -193,6 +193,52 @@ deaf()
 	within 20 as_first
 }
 
+# memory_group: GROUP is a new memory cgroup and LIMIT the file of its limit, or both are empty.
+memory_group()
+{
+	local root
+
+	for root in /sys/fs/cgroup/memory /sys/fs/cgroup; do
+		GROUP=$root/hvtrace-balance.$$
+		mkdir "$GROUP" 2>/dev/null || continue
+		for LIMIT in memory.high memory.soft_limit_in_bytes; do
+			[ ! -e "$GROUP/$LIMIT" ] || return 0
+		done
+		rmdir "$GROUP"
+	done
+	GROUP='' LIMIT=''
+}
+
+# A limit that cannot be written to, while it can be read: the step is refused, once, and others go on.
+refused()
+{
+	local sleeper
+
+	say "a refused step is said, and not tried again at once"
+	memory_group
+	if [ -z "$GROUP" ]; then
+		say "left out: no memory cgroup can be made here"
+		return
+	fi
+	defer "rmdir '$GROUP'"
+	sleep 600 &
+	sleeper=$!
+	defer "kill $sleeper; wait $sleeper 2>/dev/null"
+	echo $sleeper >"$GROUP/cgroup.procs" || die "no process can enter $GROUP"
+	echo 64M >"$GROUP/$LIMIT" || die "no limit for $GROUP"
+	mkdir "$TOP/group"
+	mount --bind "$GROUP" "$TOP/group" || die "no mount"
+	defer "umount '$TOP/group'"
+	mount -o remount,bind,ro "$TOP/group" || die "no read-only mount"
+	balance_start "${OPTIONS[@]}" --apply "a,qmp=$TOP/a/qmp" "c,cgroup=$TOP/group,min=16MiB"
+	balance_wait 60 'grep -q "c: take.*failed: .*Read-only" "$TOP/balance.err"'
+	sleep 5
+	[ "$(grep -c '"vm":"c","action":"take".*Read-only' "$TOP/log")" -eq 1 ] || die "it is tried again and again"
+	[ -z "$(steps 'select(.action == "give")')" ] || die "what was not given was given away: $(steps)"
+	balance_stop
+	within 20 '[ $(vm_mib a) -eq '$FIRST' ]'
+}
+
 # VMs without a balloon, that end, whose balloon is unplugged: the others go on.
 broken()
 {
@@ -231,5 +277,6 @@ killed_with_watchman
 kept
 second_balance
 deaf
+refused
 broken
 say "done"

@@ -53,10 +53,12 @@ static void a_vm(void **state)
 	assert_int_equal(o.vms[0].max, 1024 * 256);
 	assert_true(o.vms[0].loss == 20 && o.vms[0].weight == 2.5);
 	assert_int_equal(o.vms[0].pid, 77);
+	assert_int_equal(balance_options__check(&o, why, sizeof(why)), 0);
 	assert_int_equal(balance_options__add(&o, "db,serve=/run/ctl", why, sizeof(why)), 0);
 	assert_string_equal(o.vms[1].disk, "db");
 	assert_true(o.vms[1].loss < 0 && o.vms[1].weight == 1);
-	assert_int_equal(balance_options__check(&o, why, sizeof(why)), 0);
+	assert_int_equal(balance_options__check(&o, why, sizeof(why)), -EINVAL);
+	said("'web' and 'db' have no memory in common");
 }
 
 static void wrong_vms(void **state)
