@@ -90,6 +90,16 @@ static double if_finite(double v)
 	return isfinite(v) ? v : NAN;
 }
 
+/* The tighter of its bounds, in time. */
+static double may_be_slower(const struct plan_seat *s)
+{
+	const struct assurance *a = &s->assurance;
+	double by_ratio =
+		a->max_ratio < 0 ? NAN : a->max_ratio * appetite__lost_in_all(s->appetite);
+
+	return fmin(by_ratio, a->max_lost < 0 ? NAN : a->max_lost);
+}
+
 #define VALUE(name, what)                                                                          \
 	static double name##_of(const void *of)                                                    \
 	{                                                                                          \
@@ -118,7 +128,7 @@ VALUE(least, (double)r->seat->least *PAGE_BYTES)
 VALUE(max, r->seat->most == PLAN_NO_MOST ? NAN : (double)r->seat->most * PAGE_BYTES)
 VALUE(baseline, r->seat->has_baseline ? (double)r->seat->assurance.baseline *PAGE_BYTES : NAN)
 VALUE(may_ratio, r->seat->assurance.max_ratio < 0 ? NAN : r->seat->assurance.max_ratio)
-VALUE(may_lost, r->seat->assurance.max_lost < 0 ? NAN : r->seat->assurance.max_lost)
+VALUE(may_lost, may_be_slower(r->seat))
 
 static void format_bytes(char buf[COLUMN_TEXT], double v)
 {

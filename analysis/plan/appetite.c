@@ -175,8 +175,7 @@ static struct appetite_range times(struct appetite_range r, double factor)
 	return (struct appetite_range){r.guess * factor, r.lower * factor, r.upper * factor};
 }
 
-/* Milliseconds a second that all accesses would take if they missed. */
-static double lost_in_all(const struct appetite *a)
+double appetite__lost_in_all(const struct appetite *a)
 {
 	return a->accesses * a->latency / 1e6;
 }
@@ -188,7 +187,7 @@ void appetite__at(const struct appetite *a, __u64 pages, struct appetite_loss *o
 	out->known = knows(a, pages);
 	out->ratio = ratio;
 	out->misses = times(ratio, a->accesses);
-	out->lost = times(ratio, lost_in_all(a));
+	out->lost = times(ratio, appetite__lost_in_all(a));
 }
 
 __u64 appetite__known_from(const struct appetite *a)
@@ -223,7 +222,7 @@ void appetite__slower(const struct appetite *a, __u64 baseline, __u64 pages,
 				? most(ratio_at(a, pages).upper - least_ratio(a, baseline), 0)
 				: INFINITY;
 	out->ratio = ratio;
-	out->lost = isfinite(ratio) ? ratio * lost_in_all(a) : INFINITY;
+	out->lost = isfinite(ratio) ? ratio * appetite__lost_in_all(a) : INFINITY;
 }
 
 static bool keeps(const struct appetite *a, const struct assurance *s, __u64 pages)
@@ -261,7 +260,7 @@ struct steps {
 /* A step that saves nothing is none. */
 static void put_step(const struct appetite *a, struct steps *s, __u64 pages)
 {
-	double cost = ratio_at(a, pages).upper * lost_in_all(a) * a->weight;
+	double cost = ratio_at(a, pages).upper * appetite__lost_in_all(a) * a->weight;
 
 	if (!s->n || cost < s->v[s->n - 1].cost)
 		s->v[s->n++] = (struct plan_step){pages, cost};

@@ -56,6 +56,9 @@ struct appetite_loss {
 };
 void appetite__at(const struct appetite *a, __u64 pages, struct appetite_loss *out);
 
+/* Milliseconds a second that would be lost if all accesses missed: what a ratio is worth. */
+double appetite__lost_in_all(const struct appetite *a);
+
 /* Pages from which on the curve is known. */
 __u64 appetite__known_from(const struct appetite *a);
 /* ... and from which on it is flat. */

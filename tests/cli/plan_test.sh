@@ -132,6 +132,7 @@ figure_is plan_bytes $((3 * mib)) b
 figure_is least_bytes $((3 * mib)) b
 figure_is slower_ratio 0.07 b
 figure_is slower_ms_per_s 70 b
+figure_is may_be_slower_ms_per_s 71 b
 out_has '"vm":"b",.*"least_why":"assured"'
 plan "${sizes[@]}" --vm b,slower-time=69ms --json all.csv
 figure_is plan_bytes $((4 * mib)) b

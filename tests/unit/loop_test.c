@@ -215,6 +215,52 @@ static void test_nothing(void **state)
 	loop__free(NULL);
 }
 
+struct turned {
+	struct loop_msg msg;
+	struct loop_fd fd;
+	int messages, bytes;
+};
+
+static void on_turn(struct loop_msg *m)
+{
+	((struct turned *)m)->messages++;
+}
+
+static void on_byte(struct loop_fd *f, __u32 events)
+{
+	struct turned *t = (struct turned *)((char *)f - offsetof(struct turned, fd));
+	char byte;
+
+	t->bytes += read(f->fd, &byte, 1) == 1;
+}
+
+/* A turn handles what there is, and comes back. */
+static void test_turn(void **state)
+{
+	struct loop *l = loop__new();
+	struct turned t = {.msg.fn = on_turn, .fd.fn = on_byte};
+	int ends[2];
+
+	assert_non_null(l);
+	assert_int_equal(pipe(ends), 0);
+	t.fd.fd = ends[0];
+	assert_int_equal(loop__watch(l, &t.fd, EPOLLIN), 0);
+	assert_false(loop__turn(l));
+	loop__post(l, &t.msg);
+	assert_true(loop__turn(l));
+	assert_int_equal(t.messages, 1);
+	assert_false(loop__turn(l));
+	assert_int_equal(write(ends[1], "ab", 2), 2);
+	while (loop__turn(l))
+		;
+	assert_int_equal(t.bytes, 2);
+	assert_int_equal(t.messages, 1);
+	loop__unwatch(l, &t.fd);
+	close(ends[0]);
+	close(ends[1]);
+	loop__free(l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -224,6 +270,7 @@ int main(void)
 		cmocka_unit_test(test_bad_fd),
 		cmocka_unit_test(test_poll),
 		cmocka_unit_test(test_nothing),
+		cmocka_unit_test(test_turn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -125,6 +125,19 @@ static void changes(void **state)
 	free(line);
 }
 
+/* Each in the middle of its bucket: within an eighth of what it was. */
+static void latency_sum(void **state)
+{
+	__u64 counts[PE_LATENCY_BUCKETS] = {0};
+
+	assert_true(table__latency_sum(counts) == 0);
+	counts[8] = 10;
+	assert_true(pe_latency_low(8) == 4096 && pe_latency_low(9) == 5120);
+	assert_true(table__latency_sum(counts) == 46080);
+	counts[9] = 1;
+	assert_true(table__latency_sum(counts) == 46080 + 5632);
+}
+
 static void quantiles(void **state)
 {
 	struct vm_counters before = {0}, now = {0};
@@ -152,6 +165,7 @@ int main(void)
 		cmocka_unit_test(width),	cmocka_unit_test(unknowns),
 		cmocka_unit_test(hostile_name), cmocka_unit_test(short_numbers),
 		cmocka_unit_test(changes),	cmocka_unit_test(quantiles),
+		cmocka_unit_test(latency_sum),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
