@@ -145,9 +145,9 @@ static int write_whole(const char *path, const json_t *all)
 	return err;
 }
 
-int journal__write(struct journal *j, char *why, size_t size)
+int journal__write(struct journal *j, bool keep, char *why, size_t size)
 {
-	json_t *all = json_pack("{s:i,s:O}", "version", 1, "vms", j->vms);
+	json_t *all = json_pack("{s:i,s:b,s:O}", "version", 1, "keep", keep, "vms", j->vms);
 	char part[PATH_MAX];
 	int err = all ? 0 : -ENOMEM;
 
@@ -178,6 +178,16 @@ static json_t *read_file(const struct journal *j, char *why, size_t size)
 		snprintf(why, size, "'%s' is no journal of balance, or damaged", j->path);
 	json_decref(all);
 	return NULL;
+}
+
+bool journal__keeps(const struct journal *j)
+{
+	char why[BALANCE_WHY];
+	json_t *all = read_file(j, why, sizeof(why));
+	bool keep = json_is_true(json_object_get(all, "keep"));
+
+	json_decref(all);
+	return keep;
 }
 
 /* --- putting back --- */

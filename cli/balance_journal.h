@@ -25,8 +25,11 @@ bool journal__full(const struct journal *j);
 /* Note what the actuator is set to; nothing is written yet. */
 int journal__note(struct journal *j, const char *vm, const char *disk, struct actuator *a,
 		  char *why, size_t size);
-/* All that was noted is on the disk when this returns. */
-int journal__write(struct journal *j, char *why, size_t size);
+/* All that was noted is on the disk when this returns. `keep`: it is for who asks for it only; what
+ * is in it is not to be put back for its own sake. */
+int journal__write(struct journal *j, bool keep, char *why, size_t size);
+/* Was it written so? */
+bool journal__keeps(const struct journal *j);
 
 /* Called for each VM: what went wrong, or NULL. */
 typedef void (*journal_told)(void *ctx, const char *vm, const char *kind, const char *fault);

@@ -51,6 +51,28 @@ bool balance__wait(struct balance *b, int *status)
 	return !interrupted && !(b->o->duration && cli__now() - b->started >= b->o->duration);
 }
 
+/* --- what was --- */
+
+static int note(struct balance *b, const struct balance_vm *v, char *why, size_t size)
+{
+	const struct balance_spec *s = v->spec;
+	int err = journal__note(b->journal, s->name, s->disk, v->knob, why, size);
+
+	if (!err && v->cache && b->o->probe_vm)
+		err = journal__note(b->journal, s->name, s->disk, v->cache, why, size);
+	return err;
+}
+
+static int note_all(struct balance *b, char *why, size_t size)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < b->n && !err; i++)
+		if (b->vms[i].known)
+			err = note(b, &b->vms[i], why, size);
+	return err ?: journal__write(b->journal, b->o->on_exit == EXIT_KEEP, why, size);
+}
+
 /* --- looking --- */
 
 static void look_away(struct balance *b, size_t i, double time)
@@ -61,6 +83,22 @@ static void look_away(struct balance *b, size_t i, double time)
 	v->retry_at = time + RETRY;
 }
 
+/* What it has is what all may have together, unless that was told; and what is to be put back. */
+static int welcome(struct balance *b, struct balance_vm *v)
+{
+	int err = 0;
+
+	if (b->journal)
+		err = note(b, v, v->fault, sizeof(v->fault))
+			      ?: journal__write(b->journal, b->o->on_exit == EXIT_KEEP, v->fault,
+						sizeof(v->fault));
+	if (err || b->o->memory)
+		return err;
+	b->budget += v->state.now;
+	stepper__set_budget(b->stepper, b->budget);
+	return 0;
+}
+
 static void look_at(struct balance *b, size_t i, double time)
 {
 	struct balance_vm *v = &b->vms[i];
@@ -68,16 +106,15 @@ static void look_at(struct balance *b, size_t i, double time)
 	struct stepper_seen seen;
 	int err = balance_vm__read(v);
 
+	if (!err && first) {
+		err = welcome(b, v);
+		v->known = v->reachable = !err;
+	}
 	if (v->reachable != was)
 		balance_log__fault(b, v);
 	if (err) {
 		look_away(b, i, time);
 		return;
-	}
-	/* What it has is what all may have together, unless that was told. */
-	if (first && !b->o->memory) {
-		b->budget += v->state.now;
-		stepper__set_budget(b->stepper, b->budget);
 	}
 	balance_vm__count(v, b->trace, time, b->o->half_life);
 	seen = (struct stepper_seen){
@@ -249,7 +286,7 @@ static int set_up_log(struct balance *b)
 		      : cli__failed("cannot write to the log '%s': %s", b->o->log, strerror(errno));
 }
 
-/* --- what was --- */
+/* --- putting back --- */
 
 static void on_put_back(void *ctx, const char *vm, const char *kind, const char *fault)
 {
@@ -268,23 +305,6 @@ static int put_back(struct balance *b)
 		      : CLI_DONE;
 }
 
-static int note_all(struct balance *b, char *why, size_t size)
-{
-	int err = 0;
-
-	for (size_t i = 0; i < b->n && !err; i++) {
-		const struct balance_vm *v = &b->vms[i];
-
-		if (v->known)
-			err = journal__note(b->journal, v->spec->name, v->spec->disk, v->knob, why,
-					    size);
-		if (v->known && v->cache && b->o->probe_vm && !err)
-			err = journal__note(b->journal, v->spec->name, v->spec->disk, v->cache, why,
-					    size);
-	}
-	return err ?: journal__write(b->journal, why, size);
-}
-
 /* A journal that was left over is of a balance that died with its watchman. */
 static int set_up_journal(struct balance *b)
 {
@@ -295,7 +315,7 @@ static int set_up_journal(struct balance *b)
 		return CLI_DONE;
 	if (journal__open(&b->journal, b->o->journal ?: BALANCE_JOURNAL, why, sizeof(why)))
 		return cli__failed("%s", why);
-	if (journal__full(b->journal) && b->o->on_exit == EXIT_RESTORE) {
+	if (journal__full(b->journal) && !journal__keeps(b->journal)) {
 		cli__note("another balance left its journal behind: what it changed is put back");
 		status = put_back(b);
 	}

@@ -94,7 +94,7 @@ static struct journal *begin(const struct place *p)
 	assert_int_equal(journal__open(&j, p->path, why, sizeof(why)), 0);
 	assert_false(journal__full(j));
 	assert_int_equal(journal__note(j, "web", NULL, a, why, sizeof(why)), 0);
-	assert_int_equal(journal__write(j, why, sizeof(why)), 0);
+	assert_int_equal(journal__write(j, false, why, sizeof(why)), 0);
 	assert_true(journal__full(j));
 	assert_int_equal(actuator__set(a, 1, why, sizeof(why)), 0);
 	actuator__free(a);
@@ -126,9 +126,11 @@ static void later(void **state)
 
 	journal__close(j);
 	assert_int_equal(journal__open(&j, ((struct place *)*state)->path, why, sizeof(why)), 0);
-	assert_true(journal__full(j));
+	assert_true(journal__full(j) && !journal__keeps(j));
 	assert_int_equal(journal__restore(j, told, count, why, sizeof(why)), 0);
 	assert_true(holds(in(*state, "memory.high"), "1048576"));
+	assert_int_equal(journal__write(j, true, why, sizeof(why)), 0);
+	assert_true(journal__full(j) && journal__keeps(j));
 	journal__close(j);
 }
 
@@ -218,7 +220,8 @@ static void watchman(void **state)
 		}
 		if (err || journal__watch(j) ||
 		    journal__note(j, "web", NULL, a, why, sizeof(why)) ||
-		    journal__write(j, why, sizeof(why)) || actuator__set(a, 1, why, sizeof(why)))
+		    journal__write(j, false, why, sizeof(why)) ||
+		    actuator__set(a, 1, why, sizeof(why)))
 			_exit(1);
 		raise(SIGKILL);
 	}

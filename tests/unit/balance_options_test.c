@@ -80,6 +80,8 @@ static void wrong_vms(void **state)
 		{"web,qmp=a,name=b", "given twice"},
 		{"web,qmp=a,colour=red", "has no 'colour'"},
 		{"qmp=a", "has no name"},
+		{"a\xff,qmp=a", "not a name"},
+		{"web,qmp=\033[2J", "not a path"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
