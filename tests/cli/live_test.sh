@@ -133,6 +133,12 @@ status_is 0
 [ "$(grep -c ' evict disk ' "$tmp/out")" = 12272 ] || fail "evictions are missing"
 grep -v '^#' "$tmp/out" | sort -s -n -c -k 1,1 || fail "events are out of order"
 
+# A recording has what a plan has to know, but for the memory of a process without KVM.
+run "$hvtrace" plan --default memory=1MiB --memory 40MiB --json "$tmp/r.hvt"
+status_is 0
+out_has '"plan_bytes":17[0-9]{6},.*"miss_ratio":0.3333'
+out_has '"lost_now_ms_per_s":[1-9]'
+
 # --- from standard input, and to a reader that goes away
 run bash -c '"$1" mrc --json - <"$2"' - "$hvtrace" "$tmp/r.hvt"
 status_is 0
