@@ -113,6 +113,8 @@ follows()
 	balance_wait 58 '[ $(reads_a_second) -lt '$((before / 10))' ]'
 	after=$(vm_mib a)
 	[ "$after" -gt $FIRST ] || die "a did not get back more than it had: $after"
+	[ -n "$(steps 'select(.action == "give back" and .vm == "a")')" ] ||
+		die "a missed more than it was promised, and the guard did not see it: $(steps .reason)"
 	say "a has $after, b $(vm_mib b) MiB"
 	balance_stop
 	within 20 as_first
