@@ -7,7 +7,8 @@
 
 #include "size.h"
 
-#define MAX_PAGES (1ULL << 52)
+/* So that bytes fit 64 bits. */
+#define MAX_PAGES ((1ULL << 52) - 1)
 /* Digits after the point that are looked at: 10^15 fits beside the largest unit. */
 #define MAX_FRACTION 15
 

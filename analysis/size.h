@@ -13,7 +13,8 @@
 
 /*
  * "64MiB", "1.5GiB" (KiB to EiB), "1000p" (pages) or "0" to pages.
- * -EINVAL: not a size, or not a whole number of 4 KiB pages; -ERANGE: beyond 2^52 pages.
+ * -EINVAL: not a size, or not a whole number of 4 KiB pages; -ERANGE: 2^52 pages (16 EiB) or
+ * more, whose bytes 64 bits do not hold.
  */
 int size__parse(const char *text, __u64 *pages);
 /*

@@ -6,7 +6,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 
 "${BUILD:-$PWD/build}/bench/store" || exit
-for part in "serve_speed.sh" "serve_rescan.sh" "serve_reads.sh docs/serving.md"; do
+for part in "serve_speed.sh" "serve_foreign.sh" "serve_rescan.sh" "serve_reads.sh docs/serving.md"; do
 	echo
 	# shellcheck disable=SC2086 # words
 	bench/$part || exit

@@ -6,8 +6,9 @@
  *   store [CACHE [GUEST]]    sizes of the cache and of guest memory; 2GiB and 1GiB
  *
  * A table on stdout: for each policy, captures into an empty and into a full cache (that evicts a
- * page each time) and hits. Beside: what copying and hashing take alone, first in the plain way,
- * then as captures do it; and what the cache itself takes without these.
+ * page each time) and hits, beside their target. Beside: what copying and hashing take alone, first
+ * in the plain way, then as captures do it; what the cache itself takes without these; the bytes of
+ * metadata; and for how long single operations kept their thread.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,10 @@
 /* How many pages ahead of time a page is announced to the cache: a request has several. */
 #define AHEAD 8
 #define AHEAD_MORE 1
+/* To be met by captures and hits, pages a second; and by metadata, bytes a page. */
+#define TARGET_RATE 1.5e6
+#define TARGET_CACHED 64
+#define TARGET_GHOST 24
 
 struct bench {
 	struct arena *arena, *guest;
@@ -179,7 +184,7 @@ static void capture_one(struct bench *b, __u64 page)
 		die("capture", "a page is not expected");
 	slot = exclusive_cache__slot(b->cache);
 	if (b->data)
-		digest = page_digest__copy(&b->secret, slot, frame_at(b, frame));
+		digest = page_digest__copy(&b->secret, slot, frame_at(b, frame), false);
 	else
 		digest = b->digest[frame];
 	if (exclusive_cache__capture(b->cache, page, frame, slot, &digest) != CAPTURED)
@@ -227,24 +232,48 @@ static void tell(const char *policy, const char *what, double rate)
 	char label[64];
 
 	snprintf(label, sizeof(label), "%s: %s", policy, what);
-	row(label, rate);
+	printf("%-24s %6.3f M pages/s %6.0f ns  >= %.1f M  %s\n", label, rate / 1e6, 1e9 / rate,
+	       TARGET_RATE / 1e6, rate >= TARGET_RATE ? "met" : "missed");
 }
 
-/* At its most: a full cache, as many resident pages, as many ghosts. */
-static void tell_bytes(const struct bench *b)
+static struct exclusive_cache_counts counts(const struct bench *b)
 {
 	struct exclusive_cache_counts n;
 
+	while (exclusive_cache__work(b->cache))
+		;
 	exclusive_cache__counts(b->cache, &n);
-	printf("%llu cached pages, %llu resident, %llu ghosts: %zu MiB of metadata, %.1f bytes "
-	       "each\n",
-	       n.cached, n.resident, n.ghosts, n.bytes >> 20,
-	       (double)n.bytes / (n.cached + n.resident + n.ghosts));
+	return n;
+}
+
+static void bytes_row(const char *policy, const char *what, double bytes, int target)
+{
+	char label[64];
+
+	snprintf(label, sizeof(label), "%s: bytes, %s", policy, what);
+	if (target)
+		printf("%-32s %6.1f  <= %d  %s\n", label, bytes, target,
+		       bytes <= target ? "met" : "missed");
+	else
+		printf("%-32s %6.1f\n", label, bytes);
+}
+
+/* Of a full cache with all its ghosts; then with pages that the guest holds, too. */
+static void tell_bytes(const char *policy, const struct exclusive_cache_counts *full,
+		       const struct exclusive_cache_counts *more)
+{
+	double pages = full->bytes - full->ghost_bytes - full->resident_bytes;
+
+	bytes_row(policy, "a cached page", pages / full->cached, TARGET_CACHED);
+	bytes_row(policy, "a ghost", (double)full->ghost_bytes / full->ghosts, TARGET_GHOST);
+	bytes_row(policy, "a resident page",
+		  (more->bytes - more->ghost_bytes - pages) / more->resident, 0);
 }
 
 static void bench_policy(struct bench *b, const char *policy, bool data)
 {
 	struct exclusive_cache_opts o = {.sz = sizeof(o), .policy = policy, .memory = &b->memory};
+	struct exclusive_cache_counts full, more;
 	void *chunk;
 
 	b->data = data;
@@ -259,11 +288,112 @@ static void bench_policy(struct bench *b, const char *policy, bool data)
 	make_resident(b, b->slots);
 	shuffle(b);
 	tell(policy, "capture, full", run(b, b->slots, capture_one));
+	full = counts(b);
 	make_resident(b, 2 * b->slots);
-	tell_bytes(b);
+	more = counts(b);
 	tell(policy, "hit", run(b, b->slots, hit_one));
+	tell_bytes(policy, &full, &more);
 	while ((chunk = exclusive_cache__take_chunk(b->cache)))
 		arena__give(b->arena, chunk);
+	exclusive_cache__free(b->cache);
+}
+
+/* --- how long one operation takes --- */
+
+static double longer(double longest, double start)
+{
+	double took = now() - start;
+
+	return took > longest ? took : longest;
+}
+
+static void stall(const char *what, double seconds)
+{
+	printf("longest: %-42s %8.3f ms\n", what, seconds * 1e3);
+}
+
+static void add_chunks(struct bench *b)
+{
+	double longest = 0;
+
+	for (size_t i = 0; i < b->chunks; i++) {
+		void *chunk = take(b->arena);
+		double start = now();
+
+		exclusive_cache__add_chunk(b->cache, chunk);
+		longest = longer(longest, start);
+	}
+	stall("a chunk more", longest);
+}
+
+static void fill(struct bench *b)
+{
+	double reads = 0, captures = 0;
+
+	for (size_t i = 0; i < b->slots; i++) {
+		double start = now();
+		cache_token t = exclusive_cache__read_begin(b->cache, i);
+
+		exclusive_cache__read_end(b->cache, i, t, frame_of(b, i),
+					  &b->digest[frame_of(b, i)]);
+		reads = longer(reads, start);
+	}
+	for (size_t i = 0; i < b->slots; i++) {
+		double start = now();
+
+		capture_one(b, i);
+		captures = longer(captures, start);
+	}
+	stall("a page read, as all tables grow", reads);
+	stall("a page captured", captures);
+}
+
+static void finish(struct bench *b)
+{
+	double longest = 0, start;
+	bool more;
+
+	do {
+		start = now();
+		more = exclusive_cache__work(b->cache);
+		longest = longer(longest, start);
+	} while (more);
+	stall("a portion of work", longest);
+}
+
+static void take_chunks(struct bench *b)
+{
+	double longest = 0, start = now();
+	void *chunk;
+
+	for (; (chunk = exclusive_cache__take_chunk(b->cache)); start = now()) {
+		longest = longer(longest, start);
+		arena__give(b->arena, chunk);
+	}
+	stall("a chunk less", longest);
+}
+
+static void bench_stalls(struct bench *b)
+{
+	struct exclusive_cache_opts o = {.sz = sizeof(o), .memory = &b->memory};
+	double start;
+
+	b->data = false;
+	b->cache = exclusive_cache__new(&o);
+	if (!b->cache)
+		die("cache", "no memory");
+	add_chunks(b);
+	fill(b);
+	start = now();
+	exclusive_cache__clear(b->cache);
+	stall("a clear", longer(0, start));
+	finish(b);
+	fill(b);
+	start = now();
+	exclusive_cache__invalidate(b->cache, 0, ~0ULL);
+	stall("a discard of all", longer(0, start));
+	finish(b);
+	take_chunks(b);
 	exclusive_cache__free(b->cache);
 }
 
@@ -290,7 +420,9 @@ static void copy_then_hash(struct bench *b, size_t i)
 static void copy_and_hash(struct bench *b, size_t i)
 {
 	page_digest__prefetch(frame_at(b, frame_of(b, b->order[i + AHEAD_MORE])));
-	sink = page_digest__copy(&b->secret, b->slot[i], frame_at(b, frame_of(b, b->order[i]))).lo;
+	sink = page_digest__copy(&b->secret, b->slot[i], frame_at(b, frame_of(b, b->order[i])),
+				 false)
+		       .lo;
 }
 
 static void baseline(struct bench *b, const char *what, void (*one)(struct bench *, size_t))
@@ -338,6 +470,7 @@ int main(int argc, char **argv)
 	bench_policy(&b, "s3fifo", true);
 	printf("without copying and hashing:\n");
 	bench_policy(&b, "lru", false);
+	bench_stalls(&b);
 	printf("cache in %s\n", arena__backing(b.arena));
 	tear_down(&b);
 	return 0;

@@ -41,7 +41,9 @@ __u32 self; /* tgid, as the first pid namespace has it: set by identify */
 /* What identify found: an address space, and the kind of its file system. */
 __u64 mapping;
 __u64 magic;
-__u64 lost; /* events, for want of room */
+/* Events, for want of room. */
+__u64 lost;
+__u64 missed; /* FOREIGN_UNMAP */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -69,12 +71,27 @@ struct {
 	__uint(max_entries, 1 << 20);
 } ring SEC(".maps");
 
+/* Of its own, as a VMM can fill it: that must not cost others what is told of writes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 18);
+} unmaps SEC(".maps");
+
 static __always_inline int tell(__u64 kind, __u64 who, __u64 first, __u64 bytes)
 {
 	struct foreign_event e = {kind, who, first, bytes};
 
 	if (bpf_ringbuf_output(&ring, &e, sizeof(e), 0))
 		__sync_fetch_and_add(&lost, 1);
+	return 0;
+}
+
+static __always_inline int tell_unmap(__u64 tgid, __u64 first, __u64 bytes)
+{
+	struct foreign_event e = {FOREIGN_UNMAP, tgid, first, bytes};
+
+	if (bpf_ringbuf_output(&unmaps, &e, sizeof(e), 0))
+		__sync_fetch_and_add(&missed, 1);
 	return 0;
 }
 
@@ -237,7 +254,7 @@ int kvm_unmap(struct bpf_raw_tracepoint_args *ctx)
 	if (!bpf_map_lookup_elem(&vmms, &tgid) || task->flags & PF_MEMALLOC_FLAG ||
 	    !task__drops_memory(task))
 		return 0;
-	return tell(FOREIGN_UNMAP, tgid, ctx->args[0], ctx->args[1] - ctx->args[0]);
+	return tell_unmap(tgid, ctx->args[0], ctx->args[1] - ctx->args[0]);
 }
 
 /* ------------------------------------------------------------- identity */

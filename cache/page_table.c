@@ -4,13 +4,10 @@
 #include <sys/random.h>
 
 #include "page_table.h"
+#include "page_table_room.h"
 
-#define FIRST_HOMES 192
-/* Cells for those displaced from the last homes; one displaced further makes it grow. */
-#define TAIL 124
 /* Below so many, homes grow by a half; from there on by a quarter, as memory counts. */
 #define SMALL (1U << 20)
-#define MAX_HOMES 0xfffff000ULL
 
 static __u32 index_of_home(const struct page_table *t, __u64 key)
 {
@@ -63,7 +60,7 @@ static __u32 gather(struct page_table *t, __u32 old_room)
 
 static int resize(struct page_table *t, struct memory *m, __u32 homes)
 {
-	__u32 old_room = t->room, room = homes + TAIL;
+	__u32 old_room = t->room, room = homes + PAGE_TABLE_TAIL;
 	int err = region__grow(&t->region, m, (room + PAGE_PROBES) * sizeof(*t->cells));
 
 	t->cells = t->region.base; /* may have moved, even if it did not grow enough */
@@ -82,7 +79,7 @@ int page_table__init(struct page_table *t, struct memory *m)
 	*t = (struct page_table){0};
 	if (getrandom(&t->secret, sizeof(t->secret), GRND_NONBLOCK) != sizeof(t->secret))
 		t->secret = pe_hash((__u64)(unsigned long)t, 1);
-	return resize(t, m, FIRST_HOMES);
+	return resize(t, m, PAGE_TABLE_FIRST_HOMES);
 }
 
 void page_table__free(struct page_table *t, struct memory *m)
@@ -96,12 +93,20 @@ int page_table__reserve(struct page_table *t, struct memory *m, __u32 n)
 	while (n > t->full || t->pages > t->full - n) {
 		__u64 homes = t->homes + (t->homes < SMALL ? t->homes / 2 : t->homes / 4);
 
-		if (homes > MAX_HOMES)
+		if (homes > PAGE_TABLE_MAX_HOMES)
 			return -ENOMEM;
 		if (resize(t, m, homes))
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+/* Cells that are not cleared yet: see page_table_step.c. */
+static bool in_hole(const struct page_table *t, const struct page_cell *c)
+{
+	__u32 i = c - t->cells;
+
+	return t->hole <= i && i < t->hole_end;
 }
 
 struct page_cell *page_table__insert(struct page_table *t, struct page_cell *at, __u64 key)
@@ -110,7 +115,7 @@ struct page_cell *page_table__insert(struct page_table *t, struct page_cell *at,
 
 	while (end->pos)
 		end++;
-	if (end == t->cells + t->room)
+	if (end == t->cells + t->room || in_hole(t, end))
 		return NULL;
 	for (; end > at; end--)
 		*end = end[-1];
@@ -132,4 +137,7 @@ void page_table__erase(struct page_table *t, struct page_cell *c)
 void page_table__sweep(struct page_table *t, bool (*fn)(void *ctx, struct page_cell *c), void *ctx)
 {
 	settle(t, 0, fn, ctx);
+	if (t->hole)
+		clear(t, t->room, t->room + PAGE_PROBES);
+	t->hole = t->hole_end = 0;
 }

@@ -16,7 +16,8 @@
  *   - a search ends at the first key that is not smaller, found or not, and counts the smaller
  *     ones of the first few cells without a branch;
  *   - to grow by any factor is two passes in the order of memory, in place: no second table, no
- *     random access. So it is filled to between 0.64 and 0.8: 20 to 25 bytes a page.
+ *     random access. So it is filled to between 0.64 and 0.8: 20 to 25 bytes a page;
+ *   - or it grows, or shrinks, in short steps between which it is used (page_table_step.c).
  *
  * Internal to cache/: inline, because every access begins here.
  */
@@ -46,6 +47,16 @@ struct page_table {
 	__u32 homes, room; /* cells that are a home, and all but the last PAGE_PROBES */
 	__u32 pages, full; /* in it, and when to grow */
 	struct region region;
+
+	/* While it grows or shrinks in steps. */
+	__u64 boundary;	      /* pages with smaller keys are in few homes; 0: none */
+	__u32 few_homes;      /* 0: it does neither */
+	__u32 at;	      /* the few ones (it grows), or many, that the boundary has come to */
+	__u32 hole, hole_end; /* cells that are not cleared yet; none: both 0 */
+	bool shrinking;
+	/* The user's: a page that there is no place for, which almost never happens. */
+	void (*lost)(void *ctx, const struct page_cell *c);
+	void *lost_ctx;
 };
 
 /* -ENOMEM. */
@@ -53,6 +64,22 @@ int page_table__init(struct page_table *t, struct memory *m);
 void page_table__free(struct page_table *t, struct memory *m);
 /* Make room for n more pages: insertions need it. -ENOMEM: it is as it was. */
 int page_table__reserve(struct page_table *t, struct memory *m, __u32 n);
+
+/* The other way, for a table that is never to be waited for (not to be mixed with reserve): make
+ * room for one page. It grows by a quarter; each call makes a step. -ENOMEM. */
+int page_table__make_room(struct page_table *t, struct memory *m);
+/* Begin to be as small as its pages allow, if it is not growing or shrinking. */
+void page_table__begin_shrink(struct page_table *t);
+bool page_table__loose(const struct page_table *t); /* it is worth while */
+/* No page is in it any more, and its memory is given back: at once. */
+void page_table__clear(struct page_table *t, struct memory *m);
+/* A step, if it is: some microseconds. Cells move. */
+void page_table__step(struct page_table *t, struct memory *m);
+
+static inline bool page_table__moving(const struct page_table *t)
+{
+	return t->few_homes;
+}
 
 static inline __u64 page_table__key(const struct page_table *t, __u64 hash)
 {
@@ -67,7 +94,9 @@ static inline __u64 page_table__hash(const struct page_table *t, __u64 key)
 
 static inline struct page_cell *page_table__home(const struct page_table *t, __u64 key)
 {
-	return t->cells + ((unsigned __int128)key * t->homes >> 64);
+	__u32 homes = key < t->boundary ? t->few_homes : t->homes;
+
+	return t->cells + ((unsigned __int128)key * homes >> 64);
 }
 
 /* The first cell with a key that is not smaller. */

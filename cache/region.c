@@ -17,6 +17,8 @@
 #define REGION_PAGE 4096UL
 /* Addresses set aside, for each byte that is asked for: as many times it grows before it moves. */
 #define SPARE_ADDRESSES 4
+/* A tight one is in the way of requests when it grows: it is not to move at all, or once. */
+#define TIGHT_ADDRESSES (1UL << 30)
 /* More than any machine has. */
 #define MAX_BYTES (1UL << 45)
 
@@ -39,6 +41,12 @@ static bool thp_enabled(void)
 void memory__init(struct memory *m, size_t max)
 {
 	*m = (struct memory){.max = max, .hugetlb = true, .thp = thp_enabled()};
+}
+
+void memory__tighten(struct memory *m)
+{
+	m->tight = true;
+	m->hugetlb = false;
 }
 
 const char *memory__backing(const struct memory *m)
@@ -138,12 +146,14 @@ static int map_chunk(struct memory *m, void *at)
 }
 
 /* Fewer addresses will do where they are rationed (RLIMIT_AS). */
-static int reserve_for(struct region *r, size_t bytes)
+static int reserve_for(struct region *r, const struct memory *m, size_t bytes)
 {
 	size_t least = round_up(bytes, REGION_CHUNK), want = SPARE_ADDRESSES * least;
 
 	if (bytes > MAX_BYTES)
 		return -ENOMEM;
+	if (m->tight && want < TIGHT_ADDRESSES)
+		want = TIGHT_ADDRESSES;
 	for (; want >= least && !r->base; want /= 2) {
 		r->base = reserve(want);
 		r->reserved = r->base ? want : 0;
@@ -168,37 +178,121 @@ static int add_chunk(struct region *r, struct memory *m)
 	return 0;
 }
 
+/* --- behind the last whole chunk of a tight region --- */
+
+static void *map_pages(void *at, size_t bytes)
+{
+	void *p = mmap(at, bytes, PROT_READ | PROT_WRITE, PRIVATE | (at ? MAP_FIXED : 0), -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static void unmap(void *at, size_t bytes)
+{
+	/* The addresses stay set aside. If even that fails they keep what is there. */
+	if (bytes &&
+	    mmap(at, bytes, PROT_NONE, PRIVATE | MAP_FIXED | MAP_NORESERVE, -1, 0) == MAP_FAILED)
+		madvise(at, bytes, MADV_DONTNEED);
+}
+
+static int add_pages(struct region *r, struct memory *m, size_t bytes)
+{
+	if (take(m, bytes))
+		return -ENOMEM;
+	if (!map_pages((char *)r->base + r->bytes, bytes)) {
+		m->used -= bytes;
+		return -ENOMEM;
+	}
+	r->bytes += bytes;
+	r->backed[BACKING_4K] += bytes;
+	m->backed[BACKING_4K] += bytes;
+	return 0;
+}
+
+/* The small pages become a chunk, which is made elsewhere and put in their place. */
+static int fill_chunk(struct region *r, struct memory *m)
+{
+	size_t small = r->bytes % REGION_CHUNK;
+	char *at = (char *)r->base + r->bytes - small, *chunk;
+	int backing;
+
+	if (take(m, REGION_CHUNK))
+		return -ENOMEM;
+	chunk = reserve(REGION_CHUNK);
+	backing = chunk ? map_chunk(m, chunk) : -ENOMEM;
+	if (backing >= 0)
+		memcpy(chunk, at, small);
+	if (backing < 0 || mremap(chunk, REGION_CHUNK, REGION_CHUNK, MREMAP_MAYMOVE | MREMAP_FIXED,
+				  at) == MAP_FAILED) {
+		if (chunk)
+			munmap(chunk, REGION_CHUNK);
+		m->used -= REGION_CHUNK;
+		return -ENOMEM;
+	}
+	give(m, BACKING_4K, small);
+	r->backed[BACKING_4K] -= small;
+	r->backed[backing] += REGION_CHUNK;
+	m->backed[backing] += REGION_CHUNK;
+	r->bytes += REGION_CHUNK - small;
+	return 0;
+}
+
+static int grow_tight(struct region *r, struct memory *m, size_t bytes)
+{
+	size_t small = r->bytes % REGION_CHUNK;
+
+	if (bytes - (r->bytes - small) < REGION_CHUNK)
+		return add_pages(r, m, round_up(bytes, REGION_PAGE) - r->bytes);
+	return small ? fill_chunk(r, m) : add_chunk(r, m);
+}
+
+/* --- more addresses --- */
+
+/* What backs them, or -ENOMEM. */
+static int map_some(struct memory *m, void *at, size_t bytes)
+{
+	if (bytes == REGION_CHUNK)
+		return map_chunk(m, at);
+	return map_pages(at, bytes) ? BACKING_4K : -ENOMEM;
+}
+
 /* Contents to other addresses. The memory they leave is given back, the addresses kept: they are
  * not to fall to another thread's mapping. */
-static void move_chunk(void *to, void *from)
+static void move_some(void *to, void *from, size_t bytes)
 {
-	memcpy(to, from, REGION_CHUNK);
-	madvise(from, REGION_CHUNK, MADV_DONTNEED);
+	memcpy(to, from, bytes);
+	madvise(from, bytes, MADV_DONTNEED);
+}
+
+static size_t some(size_t left)
+{
+	return left < REGION_CHUNK ? left : REGION_CHUNK;
 }
 
 /* Chunk by chunk, so that only one is held twice. What was moved goes back if one cannot be. */
 static int move_chunks(struct region *to, struct region *from, struct memory *m)
 {
 	while (to->bytes < from->bytes) {
-		int backing = map_chunk(m, (char *)to->base + to->bytes);
+		size_t n = some(from->bytes - to->bytes);
+		int backing = map_some(m, (char *)to->base + to->bytes, n);
 
 		if (backing < 0)
 			break;
-		move_chunk((char *)to->base + to->bytes, (char *)from->base + to->bytes);
-		to->backed[backing] += REGION_CHUNK;
-		to->bytes += REGION_CHUNK;
+		move_some((char *)to->base + to->bytes, (char *)from->base + to->bytes, n);
+		to->backed[backing] += n;
+		to->bytes += n;
 	}
 	if (to->bytes == from->bytes)
 		return 0;
 	for (size_t at = 0; at < to->bytes; at += REGION_CHUNK)
-		move_chunk((char *)from->base + at, (char *)to->base + at);
+		move_some((char *)from->base + at, (char *)to->base + at, some(to->bytes - at));
 	return -ENOMEM;
 }
 
 static int more_addresses(struct region *r, struct memory *m, size_t bytes)
 {
 	struct region large = {0};
-	int err = reserve_for(&large, bytes);
+	int err = reserve_for(&large, m, bytes);
 
 	if (err)
 		return err;
@@ -218,7 +312,7 @@ static int more_addresses(struct region *r, struct memory *m, size_t bytes)
 static int become_large(struct region *r, struct memory *m, size_t bytes)
 {
 	struct region large = {0};
-	int err = reserve_for(&large, bytes) ?: add_chunk(&large, m);
+	int err = reserve_for(&large, m, bytes) ?: add_chunk(&large, m);
 
 	if (err) {
 		region__free(&large, m);
@@ -245,8 +339,102 @@ int region__grow(struct region *r, struct memory *m, size_t bytes)
 	if (!err && bytes > r->reserved)
 		err = more_addresses(r, m, bytes);
 	while (!err && r->bytes < bytes)
-		err = add_chunk(r, m);
+		err = m->tight ? grow_tight(r, m, bytes) : add_chunk(r, m);
 	return err;
+}
+
+/* --- less --- */
+
+static void account_less(struct region *r, struct memory *m, enum backing b, size_t bytes)
+{
+	give(m, b, bytes);
+	r->backed[b] -= bytes;
+	r->bytes -= bytes;
+}
+
+/* Small pages, those of a chunk or those behind the last. */
+static void drop_pages(struct region *r, struct memory *m, size_t bytes)
+{
+	if (r->reserved)
+		unmap((char *)r->base + bytes, r->bytes - bytes);
+	else
+		munmap((char *)r->base + bytes, r->bytes - bytes);
+	account_less(r, m, BACKING_4K, r->bytes - bytes);
+}
+
+static enum backing chunk_backing(const struct region *r)
+{
+	return r->backed[BACKING_THP] ? BACKING_THP : BACKING_4K;
+}
+
+static void drop_chunk(struct region *r, struct memory *m)
+{
+	unmap((char *)r->base + r->bytes - REGION_CHUNK, REGION_CHUNK);
+	account_less(r, m, chunk_backing(r), REGION_CHUNK);
+}
+
+/* The last chunk becomes so many bytes of small pages. All of it stays if there is no memory. */
+static void break_chunk(struct region *r, struct memory *m, size_t bytes)
+{
+	char *at = (char *)r->base + r->bytes - REGION_CHUNK;
+	void *copy = map_pages(NULL, bytes);
+
+	if (!copy)
+		return;
+	memcpy(copy, at, bytes);
+	/* A huge page is only given back as a whole. */
+	if (!madvise(at, REGION_CHUNK, MADV_NOHUGEPAGE) || errno == EINVAL) {
+		madvise(at, REGION_CHUNK, MADV_DONTNEED);
+		memcpy(at, copy, bytes);
+		unmap(at + bytes, REGION_CHUNK - bytes);
+		account_less(r, m, chunk_backing(r), REGION_CHUNK);
+		r->bytes += bytes;
+		r->backed[BACKING_4K] += bytes;
+		m->backed[BACKING_4K] += bytes;
+		m->used += bytes;
+	}
+	munmap(copy, bytes);
+}
+
+/* From chunks to a plain mapping. */
+static void become_small(struct region *r, struct memory *m, size_t bytes)
+{
+	struct region small = {0};
+
+	if (grow_small(&small, m, bytes))
+		return;
+	memcpy(small.base, r->base, bytes);
+	region__free(r, m);
+	*r = small;
+}
+
+static void shrink(struct region *r, struct memory *m, size_t bytes)
+{
+	size_t small;
+
+	if (r->reserved && bytes <= REGION_CHUNK - REGION_PAGE) {
+		become_small(r, m, bytes);
+		return;
+	}
+	small = r->bytes % REGION_CHUNK;
+	if (small && r->reserved && bytes <= r->bytes - small)
+		drop_pages(r, m, r->bytes - small);
+	while (r->reserved && r->bytes % REGION_CHUNK == 0 && bytes + REGION_CHUNK <= r->bytes)
+		drop_chunk(r, m);
+	if (bytes < r->bytes && r->reserved && r->bytes % REGION_CHUNK == 0)
+		break_chunk(r, m, bytes % REGION_CHUNK);
+	else if (bytes < r->bytes)
+		drop_pages(r, m, bytes);
+}
+
+void region__shrink(struct region *r, struct memory *m, size_t bytes)
+{
+	if (!bytes)
+		region__free(r, m);
+	if (bytes >= r->bytes)
+		return;
+	shrink(r, m, round_up(bytes, REGION_PAGE));
+	memset((char *)r->base + bytes, 0, r->bytes - bytes);
 }
 
 void region__free(struct region *r, struct memory *m)

@@ -156,6 +156,23 @@ static int open_at(struct listener *l, const struct sockaddr_un *a, char *why, s
 	return err;
 }
 
+/* What to do about it. */
+static const char *remedy(int err)
+{
+	switch (err) {
+	case -ENOENT:
+		return "; make its folder first, or give another path";
+	case -ENOTDIR:
+		return "; give a path in a folder";
+	case -EACCES:
+	case -EPERM:
+	case -EROFS:
+		return "; give a path in a folder that this user may write to";
+	default:
+		return "";
+	}
+}
+
 int listener__open(struct listener *l, const char *path, char *why, size_t size)
 {
 	struct sockaddr_un a;
@@ -175,18 +192,26 @@ int listener__open(struct listener *l, const char *path, char *why, size_t size)
 		snprintf(why, size, "the path of a socket has at most %zu bytes, not %zu: '%s'",
 			 sizeof(a.sun_path) - 1, strlen(path), path);
 	else if (!why[0])
-		snprintf(why, size, "cannot listen at '%s': %s", path, strerror(-err));
+		snprintf(why, size, "cannot listen at '%s': %s%s", path, strerror(-err),
+			 remedy(err));
 	return err;
+}
+
+int listener__take(struct listener *l)
+{
+	struct stat s;
+	int fd = l->fd;
+
+	if (fd >= 0 && !lstat(l->path, &s) && s.st_dev == l->dev && s.st_ino == l->ino)
+		unlink(l->path);
+	l->fd = -1;
+	return fd;
 }
 
 void listener__close(struct listener *l)
 {
-	struct stat s;
+	int fd = listener__take(l);
 
-	if (l->fd < 0)
-		return;
-	if (!lstat(l->path, &s) && s.st_dev == l->dev && s.st_ino == l->ino)
-		unlink(l->path);
-	close(l->fd);
-	l->fd = -1;
+	if (fd >= 0)
+		close(fd);
 }

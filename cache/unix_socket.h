@@ -19,6 +19,9 @@ struct listener {
  * replaced. -EADDRINUSE: somebody does; -EEXIST: that is something else; -errno; with a sentence in
  * why. */
 int listener__open(struct listener *l, const char *path, char *why, size_t size);
+/* Removes its file, unless that is another by now; its fd is the caller's to close. -1: there is
+ * none. */
+int listener__take(struct listener *l);
 /* Closes it, and removes its file unless it is another by now. fd -1 is fine. */
 void listener__close(struct listener *l);
 

@@ -15,6 +15,9 @@
 
 #include "../cache/unix_socket.h"
 
+/* Room for the names of what a command has. */
+#define MEMBERS_TEXT 128
+
 struct client;
 
 struct control_call {
@@ -169,13 +172,54 @@ static const struct control_command *find(const struct control *t, const char *n
 	return NULL;
 }
 
+static bool has_member(const struct control_command *command, const char *key)
+{
+	const char *const *m = command->members;
+
+	while (m && *m && strcmp(*m, key))
+		m++;
+	return !m || *m || !strcmp(key, "cmd");
+}
+
+/* "a", "b" and so on, cut where the room ends. */
+static void list_members(const struct control_command *command, char text[MEMBERS_TEXT])
+{
+	size_t len = 0;
+
+	snprintf(text, MEMBERS_TEXT, "nothing");
+	for (const char *const *m = command->members; *m && len < MEMBERS_TEXT; m++)
+		len += snprintf(text + len, MEMBERS_TEXT - len, "%s\"%s\"", len ? ", " : "", *m);
+}
+
+/* Who mistypes a member would get what he did not ask for. false: answered so. */
+static bool check_members(struct client *c, const struct control_command *command,
+			  const json_t *request)
+{
+	char members[MEMBERS_TEXT];
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)request, key, value)
+	{
+		if (has_member(command, key))
+			continue;
+		list_members(command, members);
+		control_call__fail(&c->call, "%s has no \"%.64s\"; it has %s", command->name, key,
+				   members);
+		return false;
+	}
+	return true;
+}
+
 static void run(struct client *c, const json_t *request)
 {
 	const char *name = json_string_value(json_object_get(request, "cmd"));
 	const struct control_command *command = name ? find(c->control, name) : NULL;
 
-	if (command)
+	if (command && check_members(c, command, request))
 		command->fn(c->control->opts.ctx, &c->call, request);
+	else if (command)
+		return;
 	else if (!json_is_object(request))
 		control_call__fail(&c->call, "a request is one JSON object a line");
 	else if (!name)

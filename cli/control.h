@@ -23,6 +23,8 @@ struct control_call;
 
 struct control_command {
 	const char *name;
+	/* What a request may have beside "cmd", up to a NULL. NULL: fn looks itself. */
+	const char *const *members;
 	/* The request lives until this returns. */
 	void (*fn)(void *ctx, struct control_call *call, const json_t *request);
 };

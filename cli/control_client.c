@@ -2,14 +2,23 @@
 #include "control_client.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../cache/unix_socket.h"
 #include "control.h"
+
+static bool is_socket(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && S_ISSOCK(st.st_mode);
+}
 
 static int cannot_connect(const char *path, int err, char *why, size_t size)
 {
@@ -17,6 +26,8 @@ static int cannot_connect(const char *path, int err, char *why, size_t size)
 
 	if (err == -ENOENT)
 		fix = "; is there a 'hvtrace serve --control' (or live) with that path?";
+	else if (err == -ECONNREFUSED && !is_socket(path))
+		fix = ": that is no socket; give the one of 'hvtrace serve --control'";
 	else if (err == -ECONNREFUSED)
 		fix = ": nobody listens there any more; start 'hvtrace serve' again";
 	else if (err == -EACCES)

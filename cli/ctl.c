@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,9 @@ static const char help[] =
 	"  hvtrace ctl -s /run/hvtrace/control set web01,min=256MiB,share=200\n"
 	"  hvtrace ctl -s /run/hvtrace/control curve --csv >c.csv && hvtrace plot -o c.svg c.csv\n";
 
+/* Without an answer, before it says so. */
+#define NOTICE_SECONDS 10
+
 struct ctl {
 	const char *socket, *sizes;
 	bool csv, raw;
@@ -49,24 +53,24 @@ struct ctl {
 
 /* --- requests: NULL after a line that says what is wrong --- */
 
-static json_t *with_text(const char *command, const char *key, const char *text)
+/* A text more, unless it is NULL. Takes the request over. */
+static json_t *put_text(json_t *request, const char *key, const char *text)
 {
-	json_t *request = json_pack("{s:s}", "cmd", command);
-
-	if (!text || !json_object_set_new(request, key, json_string(text)))
+	if (!request || !text || !json_object_set_new(request, key, json_string(text)))
 		return request;
 	json_decref(request);
 	cli__usage("'%s' is not UTF-8", text);
 	return NULL;
 }
 
+static json_t *with_text(const char *command, const char *key, const char *text)
+{
+	return put_text(json_pack("{s:s}", "cmd", command), key, text);
+}
+
 static json_t *make_curve(const struct ctl *c)
 {
-	json_t *request = with_text("curve", "vm", c->argument);
-
-	if (request && c->sizes)
-		json_object_set_new(request, "sizes", json_string(c->sizes));
-	return request;
+	return put_text(with_text("curve", "vm", c->argument), "sizes", c->sizes);
 }
 
 static json_t *make_pages(const struct ctl *c)
@@ -212,13 +216,35 @@ static int print_answer(const struct ctl *c, const json_t *answer)
 
 /* --- the conversation --- */
 
+static void say_patience(int sig)
+{
+	static const char line[] =
+		"hvtrace ctl: no answer for 10 s: the server is busy, or stopped; "
+		"Ctrl-C ends the wait\n";
+
+	if (write(STDERR_FILENO, line, sizeof(line) - 1) < 0)
+		return;
+}
+
+/* Whatever it waits for is taken up again after the notice. */
+static void give_notice(void)
+{
+	const struct sigaction a = {.sa_handler = say_patience, .sa_flags = SA_RESTART};
+
+	sigaction(SIGALRM, &a, NULL);
+	alarm(NOTICE_SECONDS);
+}
+
 static int ask(const struct ctl *c, const json_t *request)
 {
 	char why[512] = "";
 	json_t *answer;
-	int status;
+	int status, err;
 
-	if (control_client__ask(c->socket, request, &answer, why, sizeof(why)))
+	give_notice();
+	err = control_client__ask(c->socket, request, &answer, why, sizeof(why));
+	alarm(0);
+	if (err)
 		return cli__failed("%s", why);
 	status = print_answer(c, answer);
 	json_decref(answer);

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../analysis/size.h"
+#include "host_memory.h"
+
 #define MIB_2 (2UL << 20)
 
 static void path_of(char path[128], size_t page, int node, const char *file)
@@ -56,36 +59,52 @@ static const char *otherwise(void)
 	return thp ? "THP" : "4K pages";
 }
 
+/* How to have so many more; nothing advises more than there is memory. */
 static void say_fix(char *fix, size_t size, size_t page, int node, __u64 lacking)
 {
 	__u64 pages = read_number(page, node, "nr_hugepages") + lacking;
+	__u64 memory = host_memory__bytes(node);
 	char path[128];
 
 	path_of(path, page, node, "nr_hugepages");
-	if (page == MIB_2 && node < 0)
-		snprintf(fix, size, "sysctl vm.nr_hugepages=%llu", pages);
+	if (memory && pages > memory / page)
+		snprintf(fix, size, "all would be more than %s's memory has room for",
+			 node < 0 ? "this host" : "the node");
+	else if (page == MIB_2 && node < 0)
+		snprintf(fix, size, "for all: sysctl vm.nr_hugepages=%llu", pages);
 	else
-		snprintf(fix, size, "echo %llu >%s", pages, path);
+		snprintf(fix, size, "for all: echo %llu >%s", pages, path);
+}
+
+static void tell_lack(__u64 have, __u64 want, size_t page, int node, char text[HUGE_PAGES_TEXT])
+{
+	char fix[192], size[SIZE_TEXT];
+
+	say_fix(fix, sizeof(fix), page, node, want - have);
+	snprintf(text, HUGE_PAGES_TEXT,
+		 "%llu of %llu hugetlb pages of %s are free, %s comes as %s; %s", have, want,
+		 size__format(page / PAGE_BYTES, size), have ? "the rest" : "so it",
+		 page == MIB_2 ? otherwise() : "pages of 2MiB or less", fix);
 }
 
 void huge_pages__tell(__u64 bytes, size_t page, int node, char text[HUGE_PAGES_TEXT])
 {
 	__u64 want = page ? bytes / page : 0, have = page ? huge_pages__free(page, node) : 0;
-	char fix[192];
+	char size[SIZE_TEXT];
 
-	if (!page) {
+	size__format(page / PAGE_BYTES, size);
+	if (!bytes)
+		snprintf(text, HUGE_PAGES_TEXT, "nothing is cached");
+	else if (!page)
 		snprintf(text, HUGE_PAGES_TEXT, "%s, the pool of huge pages is left alone",
 			 otherwise());
-		return;
-	}
-	if (have >= want && want) {
-		snprintf(text, HUGE_PAGES_TEXT, "hugetlb pages of %zuMiB, %llu free", page >> 20,
-			 have);
-		return;
-	}
-	say_fix(fix, sizeof(fix), page, node, want - have);
-	snprintf(text, HUGE_PAGES_TEXT,
-		 "%llu of %llu hugetlb pages of %zuMiB are free, %s comes as %s; for all: %s", have,
-		 want, page >> 20, have ? "the rest" : "so it",
-		 page == MIB_2 ? otherwise() : "pages of 2MiB or less", fix);
+	else if (!want)
+		snprintf(text, HUGE_PAGES_TEXT,
+			 "it is smaller than one hugetlb page of %s, so it comes as pages of 2MiB "
+			 "or less; take --huge 2MiB",
+			 size);
+	else if (have >= want)
+		snprintf(text, HUGE_PAGES_TEXT, "hugetlb pages of %s, %llu free", size, have);
+	else
+		tell_lack(have, want, page, node, text);
 }

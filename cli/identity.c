@@ -30,7 +30,9 @@ static int no_such(const char *what, const char *name, const char *file, char *w
 	return -ENOENT;
 }
 
-static int find_user(const char *name, uid_t *uid, gid_t *gid, char *why, size_t size)
+/* What the file calls it, if that has it, goes to called. */
+static int find_user(const char *name, uid_t *uid, gid_t *gid, char called[IDENTITY_NAME],
+		     char *why, size_t size)
 {
 	FILE *f = fopen("/etc/passwd", "re");
 	const struct passwd *pw;
@@ -39,11 +41,13 @@ static int find_user(const char *name, uid_t *uid, gid_t *gid, char *why, size_t
 
 	*uid = number;
 	*gid = number;
+	snprintf(called, IDENTITY_NAME, "%s", name);
 	while (f && (pw = fgetpwent(f))) {
 		if (pw->pw_uid != number && strcmp(pw->pw_name, name))
 			continue;
 		*uid = pw->pw_uid;
 		*gid = pw->pw_gid;
+		snprintf(called, IDENTITY_NAME, "%s", pw->pw_name);
 		found = true;
 		break;
 	}
@@ -100,7 +104,7 @@ int identity__find(struct identity *out, const char *user, char *why, size_t siz
 	*out = (struct identity){.uid = geteuid(), .gid = getegid()};
 	if (!user)
 		return 0;
-	err = find_user(user, &out->uid, &out->gid, why, size);
+	err = find_user(user, &out->uid, &out->gid, out->name, why, size);
 	if (err)
 		return err;
 	if (geteuid() && out->uid != geteuid()) {
@@ -108,7 +112,6 @@ int identity__find(struct identity *out, const char *user, char *why, size_t siz
 		return -EPERM;
 	}
 	out->other = out->uid != geteuid();
-	snprintf(out->name, sizeof(out->name), "%s", user);
 	return 0;
 }
 
@@ -152,16 +155,16 @@ void identity__prepare(void)
 int socket_owner__find(struct socket_owner *out, const char *text, char *why, size_t size)
 {
 	const char *colon = text ? strchr(text, ':') : NULL;
-	char user[64];
+	char user[IDENTITY_NAME], called[IDENTITY_NAME];
 	gid_t gid;
 	int err = 0;
 
 	*out = (struct socket_owner){NOBODY, NOBODY};
 	if (!text)
 		return 0;
-	snprintf(user, sizeof(user), "%.*s", colon ? (int)(colon - text) : 63, text);
+	snprintf(user, sizeof(user), "%.*s", colon ? (int)(colon - text) : IDENTITY_NAME - 1, text);
 	if (user[0])
-		err = find_user(user, &out->uid, &gid, why, size);
+		err = find_user(user, &out->uid, &gid, called, why, size);
 	if (!err && colon)
 		err = find_group(colon + 1, &out->gid, why, size);
 	return err;

@@ -7,15 +7,17 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#define IDENTITY_NAME 64
+
 struct identity {
 	bool other; /* than now */
 	uid_t uid;
 	gid_t gid;
-	char name[64];
+	char name[IDENTITY_NAME]; /* the one of /etc/passwd, also if it was given as a number */
 };
 
-/* A user by name; NULL: stay who we are. -EPERM: only root may become another one; -ENOENT; with a
- * sentence in why. */
+/* A user by name or number; NULL: stay who we are. -EPERM: only root may become another one;
+ * -ENOENT; with a sentence in why. */
 int identity__find(struct identity *out, const char *user, char *why, size_t size);
 /* Become it for good, all threads. -errno, with a sentence in why. */
 int identity__become(const struct identity *i, char *why, size_t size);

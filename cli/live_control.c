@@ -149,8 +149,15 @@ static void on_version(void *ctx, struct control_call *call, const json_t *reque
 	control_call__answer(call, json_pack("{s:s}", "version", HVTRACE_VERSION));
 }
 
+static const char *const no_members[] = {NULL};
+static const char *const curve_members[] = {"vm", "sizes", NULL};
+
 static const struct control_command commands[] = {
-	{"stats", on_stats}, {"vms", on_stats}, {"curve", on_curve}, {"version", on_version}};
+	{"stats", no_members, on_stats},
+	{"vms", no_members, on_stats},
+	{"curve", curve_members, on_curve},
+	{"version", no_members, on_version},
+};
 
 /* --- the socket --- */
 

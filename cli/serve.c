@@ -13,6 +13,7 @@
 
 #include "cli.h"
 #include "csv_folder.h"
+#include "host_memory.h"
 
 /* The first table comes early: rates need no whole interval. */
 #define FIRST_TABLE 0.25
@@ -136,7 +137,10 @@ static void on_end(struct loop_timer *t)
 	serve__stop((struct serve *)((char *)t - offsetof(struct serve, end)));
 }
 
-/* --- set-up: an exit status each --- */
+/* --- set-up: an exit status each, or TOLD_TO_END --- */
+
+/* By a signal, before all was there. */
+#define TOLD_TO_END -1
 
 static int failed(const char *what, int err)
 {
@@ -196,19 +200,35 @@ static int set_up_server(struct serve *s)
 	};
 	char why[SERVE_WHY] = "";
 
+	if (host_memory__fits(s->opts.cache, s->opts.node, why, sizeof(why)))
+		return cli__failed("%s", why);
 	if (server__new(&s->server, s->loop, &opts, why, sizeof(why)))
 		return cli__failed("%s", why);
 	return CLI_DONE;
 }
 
+/* Those that came while nobody looked: serve__stop() is on its way. */
+static void take_signals(struct serve *s)
+{
+	struct signalfd_siginfo info;
+
+	while (read(s->signals.fd, &info, sizeof(info)) == sizeof(info))
+		;
+}
+
 static int set_up_disks(struct serve *s)
 {
 	char why[SERVE_WHY] = "";
+	int err = 0;
 
-	for (size_t i = 0; i < s->opts.nr_disks; i++)
-		if (serve__add_disk(s, &s->opts.disks[i], s->opts.wait, why, sizeof(why)))
-			return cli__failed("%s", why);
-	return CLI_DONE;
+	for (size_t i = 0; i < s->opts.nr_disks && !err; i++)
+		err = serve__add_disk(s, &s->opts.disks[i], s->opts.wait, why, sizeof(why));
+	if (err == -EINTR) {
+		serve__note(s, "told to end while it waits: %s", why);
+		take_signals(s);
+		return TOLD_TO_END;
+	}
+	return err ? cli__failed("%s", why) : CLI_DONE;
 }
 
 static int set_up_control(struct serve *s)
@@ -312,7 +332,7 @@ static int run(struct serve *s)
 	if (s->server)
 		loop__run(s->loop);
 	if (status)
-		return status;
+		return status == TOLD_TO_END ? CLI_DONE : status;
 	failed = serve__report(s);
 	return failed ?: s->status;
 }

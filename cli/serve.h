@@ -40,7 +40,8 @@ struct serve {
 	struct loop_timer tick, table, end;
 	double started, since; /* the begin of all (0: not yet), and of the interval */
 	__u64 tables, refused_events;
-	bool redraw; /* on a terminal: one table, drawn over and over */
+	__u64 missed_unmaps; /* times that memory was given up by VMMs, which nobody could tell */
+	bool redraw;	     /* on a terminal: one table, drawn over and over */
 	int status;
 };
 
@@ -58,6 +59,8 @@ int serve__add_disk(struct serve *s, const struct disk_spec *d, double wait, cha
 		    size_t size);
 /* -ENOENT. fn (may be NULL) when it is gone. */
 int serve__remove_disk(struct serve *s, const char *name, void (*fn)(void *ctx), void *ctx);
+/* The cache's capacity, in pages. -errno, with a sentence in why. */
+int serve__resize(struct serve *s, __u64 pages, char *why, size_t size);
 /* Of the server: a disk's id is free. */
 void serve__disk_gone(struct serve *s, __u16 id);
 /* What is given of min, max and share. -errno, with a sentence in why. */

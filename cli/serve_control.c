@@ -25,6 +25,19 @@ static const char *text_of(struct control_call *call, const json_t *request, con
 	return text;
 }
 
+/* The same, but it need not be there: *out is NULL then. false: answered with what is wrong. */
+static bool take_text(struct control_call *call, const json_t *request, const char *key,
+		      const char **out)
+{
+	const json_t *value = json_object_get(request, key);
+
+	*out = json_string_value(value);
+	if (!value || *out)
+		return true;
+	control_call__fail(call, "\"%s\" is no string", key);
+	return false;
+}
+
 /* A value as the command line would have it. buf is for numbers. */
 static const char *to_text(const json_t *value, char buf[32])
 {
@@ -121,14 +134,16 @@ static json_t *curves_json(const struct serve *s, const char *name, const __u64 
 
 static void on_curve(void *ctx, struct control_call *call, const json_t *request)
 {
-	const char *name = json_string_value(json_object_get(request, "vm"));
+	const char *name, *text;
 	__u64 *sizes = NULL;
 	size_t n = 0;
 
+	if (!take_text(call, request, "vm", &name) || !take_text(call, request, "sizes", &text))
+		return;
 	serve__account(ctx);
 	if (name && !served_list__find(&((struct serve *)ctx)->disks, name))
 		control_call__fail(call, "there is no disk '%s'", name);
-	else if (!curve_json__sizes(request, &sizes, &n))
+	else if (text && size__parse_list(text, &sizes, &n))
 		control_call__fail(call, "\"sizes\" is not a list of sizes such as "
 					 "\"64MiB,1GiB\"");
 	else
@@ -196,7 +211,6 @@ static void on_pages(void *ctx, struct control_call *call, const json_t *request
 
 static void on_resize(void *ctx, struct control_call *call, const json_t *request)
 {
-	struct serve *s = ctx;
 	char why[SERVE_WHY] = "";
 	const char *text = text_of(call, request, "size");
 	__u64 pages;
@@ -206,7 +220,7 @@ static void on_resize(void *ctx, struct control_call *call, const json_t *reques
 	if (size__parse(text, &pages) || (pages && pages * PAGE_BYTES < ARENA_CHUNK))
 		control_call__fail(call, "'%s' is not a size such as 4GiB, of 2MiB or more, or 0",
 				   text);
-	else if (server__resize(s->server, pages * PAGE_BYTES, why, sizeof(why)))
+	else if (serve__resize(ctx, pages, why, sizeof(why)))
 		control_call__fail(call, "%s", why);
 	else
 		done(call);
@@ -215,8 +229,10 @@ static void on_resize(void *ctx, struct control_call *call, const json_t *reques
 static void on_drain(void *ctx, struct control_call *call, const json_t *request)
 {
 	struct serve *s = ctx;
-	const char *name = json_string_value(json_object_get(request, "vm"));
+	const char *name;
 
+	if (!take_text(call, request, "vm", &name))
+		return;
 	if (server__drain(s->server, name))
 		control_call__fail(call, "there is no disk '%s'", name ?: "");
 	else
@@ -266,7 +282,12 @@ static bool may_change(struct control_call *call, const struct disk_spec *d)
 	}
 	if (!d->name)
 		control_call__fail(call, "\"name\" is missing");
-	return d->name;
+	else if (disk_spec__given(d, "min") || disk_spec__given(d, "max") ||
+		 disk_spec__given(d, "share"))
+		return true;
+	else
+		control_call__fail(call, "%s: nothing to change: give min, max or share", d->name);
+	return false;
 }
 
 static void on_set(void *ctx, struct control_call *call, const json_t *request)
@@ -284,9 +305,23 @@ cleanup:
 	disk_spec__free(&d);
 }
 
+static const char *const no_members[] = {NULL};
+static const char *const size_member[] = {"size", NULL};
+static const char *const vm_member[] = {"vm", NULL};
+static const char *const name_member[] = {"name", NULL};
+static const char *const curve_members[] = {"vm", "sizes", NULL};
+
+/* What a disk has, disk_spec knows. */
 const struct control_command serve_commands[] = {
-	{"stats", on_stats},   {"vms", on_vms},		{"curve", on_curve}, {"pages", on_pages},
-	{"resize", on_resize}, {"drain", on_drain},	{"add", on_add},     {"remove", on_remove},
-	{"set", on_set},       {"version", on_version},
+	{"stats", no_members, on_stats},
+	{"vms", no_members, on_vms},
+	{"curve", curve_members, on_curve},
+	{"pages", vm_member, on_pages},
+	{"resize", size_member, on_resize},
+	{"drain", vm_member, on_drain},
+	{"add", NULL, on_add},
+	{"remove", name_member, on_remove},
+	{"set", NULL, on_set},
+	{"version", no_members, on_version},
 };
 const size_t nr_serve_commands = sizeof(serve_commands) / sizeof(serve_commands[0]);

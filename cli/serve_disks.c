@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Disks come, change and go. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli.h"
+#include "host_memory.h"
 #include "serve.h"
 
 /* What goes with a disk that the server took. */
@@ -28,6 +30,14 @@ static int settle(struct serve *s, const struct disk_spec *d, char *why, size_t 
 	return 0;
 }
 
+/* Signals wait until the control loop runs again. */
+static bool told_to_end(void)
+{
+	sigset_t set;
+
+	return !sigpending(&set) && (sigismember(&set, SIGINT) || sigismember(&set, SIGTERM));
+}
+
 int serve__add_disk(struct serve *s, const struct disk_spec *d, double wait, char *why, size_t size)
 {
 	const struct server_disk_opts opts = {
@@ -42,6 +52,7 @@ int serve__add_disk(struct serve *s, const struct disk_spec *d, double wait, cha
 		.share = d->share,
 		.queues = d->queues,
 		.patience = wait,
+		.told_to_end = told_to_end,
 	};
 	int err = server__add_disk(s->server, &opts, why, size);
 
@@ -71,8 +82,15 @@ void serve__disk_gone(struct serve *s, __u16 id)
 			cli__note("the report of %s is lost: out of memory", d->name);
 		if (d->removed)
 			serve__note(s, "%s: removed", d->name);
+		served_list__trim(&s->disks);
 	}
 	engine__forget(s->engine, id);
+}
+
+int serve__resize(struct serve *s, __u64 pages, char *why, size_t size)
+{
+	return host_memory__fits(pages, s->opts.node, why, size)
+		       ?: server__resize(s->server, pages * PAGE_BYTES, why, size);
 }
 
 int serve__set_disk(struct serve *s, const struct disk_spec *d, char *why, size_t size)

@@ -26,14 +26,24 @@ static void on_lost(void *ctx, __u64 n)
 {
 	struct serve *s = ctx;
 
-	cli__note("%llu writes by others or unmapped frames were missed: the cache starts anew", n);
+	cli__note("%llu writes by others were missed: the cache starts anew", n);
 	server__drain(s->server, NULL);
+}
+
+/* Nothing is to be dropped for that: what is captured from a frame is what it held, or is not
+ * captured. */
+static void on_missed(void *ctx, __u64 n)
+{
+	struct serve *s = ctx;
+
+	s->missed_unmaps += n;
 }
 
 static const struct foreign_ops foreign_ops = {
 	.written = on_written,
 	.unmapped = on_unmapped,
 	.lost = on_lost,
+	.missed = on_missed,
 };
 
 static void on_readable(struct loop_fd *f, __u32 events)

@@ -206,6 +206,8 @@ void serve__metrics(void *serve, FILE *out)
 	put_cache(out, &s->cache);
 	put_gauge(out, "hvtrace_lost_events", "Page events that the curves lack.",
 		  s->refused_events);
+	put_gauge(out, "hvtrace_missed_unmaps",
+		  "Times that VMMs gave up memory which nobody could tell.", s->missed_unmaps);
 	for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
 		put_disk_gauge(out, s, &gauges[i]);
 	for (size_t i = 0; i < nr_served_counts; i++)

@@ -428,6 +428,9 @@ static int read_config(struct serve_options *o)
 
 static int check(const struct serve_options *o)
 {
+	if (!serve_options__given(o, "cache") && o->config)
+		return cli__failed("%s: cache is missing; add a line such as 'cache: 4GiB'",
+				   o->config);
 	if (!serve_options__given(o, "cache"))
 		return cli__usage("--cache SIZE is missing");
 	if (!o->nr_disks && !o->control && !o->config)

@@ -79,7 +79,7 @@ static void resize(struct serve *s, const struct serve_options *now)
 
 	if (now->cache == s->opts.cache)
 		return;
-	if (server__resize(s->server, now->cache * PAGE_BYTES, why, sizeof(why)))
+	if (serve__resize(s, now->cache, why, sizeof(why)))
 		cli__note("%s", why);
 }
 

@@ -82,17 +82,22 @@ static struct summary_vm summary_of(const struct served *d)
 	};
 }
 
-static int print_disk(const struct served *d)
+static void print_served(const struct served *d)
 {
-	struct summary_vm vm = summary_of(d);
-	int err = summary__print(stdout, &vm, d->report);
-
 	print_counts(&d->now.counts);
 	print_captures(&d->now.counts);
 	print_finding(d);
 	print_saved(&d->now.counts);
 	print_latency("Latency of reads that all came from the cache", &d->now.hit);
 	print_latency("Latency of other reads", &d->now.miss);
+}
+
+static int print_disk(const struct served *d)
+{
+	struct summary_vm vm = summary_of(d);
+	int err = summary__print(stdout, &vm, d->report);
+
+	print_served(d);
 	return err;
 }
 
@@ -201,6 +206,8 @@ static int write_file(const struct serve *s, const char *name, const char *head,
 	fputs(head, out);
 	for (size_t i = 0; i < s->disks.nr; i++)
 		rows(out, s->disks.disks[i]);
+	if (s->disks.nr_rest)
+		rows(out, &s->disks.rest);
 	whole = !ferror(out);
 	if (fclose(out) || !whole)
 		return cli__failed("cannot write '%s': %s", path, strerror(errno));
@@ -254,14 +261,29 @@ static int finish_reports(struct serve *s)
 
 static void print_losses(const struct serve *s)
 {
-	__u64 dropped = 0;
+	__u64 dropped = s->disks.rest.now.counts.dropped_events;
 
 	for (size_t i = 0; i < s->disks.nr; i++)
 		dropped += s->disks.disks[i]->now.counts.dropped_events;
 	printf("\nCurves: %.1f MiB (%s); lost: %llu events for want of room on the way, %llu in "
-	       "the engine\n",
+	       "the engine, %llu times that VMMs gave up memory\n",
 	       engine__peak_bytes(s->engine) / 1048576.0, engine__backing(s->engine), dropped,
-	       s->refused_events);
+	       s->refused_events, s->missed_unmaps);
+}
+
+/* Of those before the disks that follow there are no curves. */
+static void put_rest(const struct serve *s)
+{
+	const struct served *rest = &s->disks.rest;
+
+	if (!s->disks.nr_rest)
+		return;
+	if (s->opts.json) {
+		json_served(rest);
+		return;
+	}
+	printf("\n== %s ==\n", rest->name);
+	print_served(rest);
 }
 
 int serve__report(struct serve *s)
@@ -271,6 +293,8 @@ int serve__report(struct serve *s)
 	/* CSV first, so that nothing on stdout is in its way. */
 	if (!err && s->opts.csv)
 		status = write_csv(s);
+	if (!err)
+		put_rest(s);
 	for (size_t i = 0; i < s->disks.nr && !err; i++)
 		err = s->opts.json ? json_disk(s->disks.disks[i]) : print_disk(s->disks.disks[i]);
 	if (err == -ENOMEM)

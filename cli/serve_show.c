@@ -42,6 +42,11 @@ void serve__tell_disk(const struct serve *s, const struct served *d)
 			    "%s: the file system of '%s' has no direct I/O: the host's page cache "
 			    "holds it, too",
 			    d->name, n->path);
+	if (!n->locked)
+		serve__note(s,
+			    "%s: the file system of '%s' has no locks: see to it that nobody else "
+			    "writes to it",
+			    d->name, n->path);
 	if (d->blind[0])
 		serve__note(s, "%s: %s", d->name, d->blind);
 }
@@ -88,7 +93,10 @@ struct status {
 
 static struct status take_status(const struct serve *s)
 {
-	struct status sum = {.dropped = s->refused_events};
+	const struct served_counts *rest = &s->disks.rest.now.counts;
+	struct status sum = {.events = rest->events,
+			     .dropped = s->refused_events + rest->dropped_events,
+			     .audit_failed = rest->audit_failed};
 
 	for (size_t i = 0; i < s->disks.nr; i++) {
 		const struct served *d = s->disks.disks[i];

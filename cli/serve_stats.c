@@ -62,6 +62,7 @@ static int put_settings(json_t *o, const struct served *d)
 	failed |= put_number(o, "pid", n->vmm);
 	failed |= put(o, "read_only", json_boolean(n->read_only));
 	failed |= put(o, "direct", json_boolean(n->direct));
+	failed |= put(o, "locked", json_boolean(n->locked));
 	failed |= put_text(o, "engine", n->engine);
 	failed |= put_number(o, "queues", n->queues);
 	failed |= put_number(o, "running_queues", n->running);
@@ -181,6 +182,7 @@ json_t *serve__stats(const struct serve *s)
 	failed |= put_text(o, "version", HVTRACE_VERSION);
 	failed |= put(o, "uptime_s", json_real(cli__now() - s->started));
 	failed |= put_number(o, "lost_events", s->refused_events);
+	failed |= put_number(o, "missed_unmaps", s->missed_unmaps);
 	failed |= put(o, "foreign_writes_seen", json_boolean(s->foreign != NULL));
 	failed |= put(o, "cache", cache_json(&s->cache));
 	failed |= put(o, "vms", disks_json(s, true));

@@ -68,6 +68,46 @@ int served_list__account(struct served_list *l, const struct server *s)
 	return 0;
 }
 
+static void add_words(void *to, const void *from, size_t bytes)
+{
+	const __u64 *f = from;
+	__u64 *t = to;
+
+	for (size_t i = 0; i < bytes / sizeof(*t); i++)
+		t[i] += f[i];
+}
+
+static void add_to_rest(struct served_list *l, const struct served *d)
+{
+	struct server_disk *sum = &l->rest.now;
+
+	add_words(&sum->counts, &d->now.counts, sizeof(sum->counts));
+	add_words(&sum->hit, &d->now.hit, sizeof(sum->hit));
+	add_words(&sum->miss, &d->now.miss, sizeof(sum->miss));
+	l->nr_rest++;
+	snprintf(l->rest.name, sizeof(l->rest.name), "%zu removed before", l->nr_rest);
+}
+
+static void drop(struct served_list *l, size_t i)
+{
+	struct served *d = l->disks[i];
+
+	add_to_rest(l, d);
+	vm_report__free(d->report);
+	free(d);
+	l->nr--;
+	memmove(&l->disks[i], &l->disks[i + 1], (l->nr - i) * sizeof(*l->disks));
+}
+
+void served_list__trim(struct served_list *l)
+{
+	size_t removed = 0;
+
+	for (size_t i = l->nr; i > 0; i--)
+		if (l->disks[i - 1]->removed && ++removed > SERVED_REMOVED)
+			drop(l, i - 1);
+}
+
 int served__end(struct served *d, const struct engine *e)
 {
 	d->ended = true;

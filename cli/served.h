@@ -24,9 +24,17 @@ struct served {
 	bool told;
 };
 
+/* Disks that were removed are kept for the report at the end: so many, the last ones. */
+#define SERVED_REMOVED 64
+
 struct served_list {
 	struct served **disks; /* in the order they were added */
 	size_t nr;
+	/* The sum of those that were removed before, named after how many they are: counts and
+	 * latencies.
+	 */
+	size_t nr_rest;
+	struct served rest;
 };
 
 void served_list__free(struct served_list *l);
@@ -41,6 +49,9 @@ void served__update(struct served *d, const struct server_disk *now);
 /* What its administrator should know, a sentence; false: nothing. */
 #define SERVED_FINDING 160
 bool served__finding(const struct served *d, char text[SERVED_FINDING]);
+
+/* Add up those that were removed, but for the last SERVED_REMOVED. */
+void served_list__trim(struct served_list *l);
 
 /* Keep what the engine knows of it, under its name. It ended. -ENOMEM. */
 int served__end(struct served *d, const struct engine *e);

@@ -17,6 +17,11 @@
 #include "foreign_image.h"
 #include "foreign_programs.h"
 
+/* Told of in one poll: a VMM gives up memory as often as it likes, and as much, while others'
+ * writes wait to be told. */
+#define UNMAPS 1024
+#define UNMAPPED_BYTES (1ULL << 36)
+
 struct foreign {
 	const struct foreign_ops *ops;
 	void *ctx;
@@ -27,7 +32,8 @@ struct foreign {
 		pid_t *pid;
 		size_t nr;
 	} vmms;
-	__u64 lost; /* told so far */
+	__u64 lost, missed;	      /* told so far */
+	__u64 unmaps, unmapped_bytes; /* in this poll */
 	int epoll_fd, timer_fd;
 	bool ticking;
 };
@@ -124,6 +130,14 @@ static void on_disk(struct foreign *f, const struct foreign_event *e)
 	}
 }
 
+static int on_unmap(struct foreign *f, const struct foreign_event *e)
+{
+	f->ops->unmapped(f->ctx, e->who, e->first, e->bytes);
+	f->unmaps++;
+	f->unmapped_bytes = end_of(f->unmapped_bytes, e->bytes);
+	return f->unmaps < UNMAPS && f->unmapped_bytes < UNMAPPED_BYTES ? 0 : -EAGAIN;
+}
+
 static int on_event(void *ctx, void *data, size_t size)
 {
 	const struct foreign_event *e = data;
@@ -138,8 +152,7 @@ static int on_event(void *ctx, void *data, size_t size)
 		on_disk(f, e);
 		break;
 	case FOREIGN_UNMAP:
-		f->ops->unmapped(f->ctx, e->who, e->first, e->bytes);
-		break;
+		return on_unmap(f, e);
 	}
 	return 0;
 }
@@ -156,11 +169,22 @@ static void check_lost(struct foreign *f)
 		later__add(&f->images[i].later, 0, FOREIGN_ALL >> PAGE_SHIFT_4K);
 }
 
+static void check_missed(struct foreign *f)
+{
+	__u64 missed = foreign_programs__missed(f->programs), n = missed - f->missed;
+
+	f->missed = missed;
+	if (n)
+		f->ops->missed(f->ctx, n);
+}
+
 void foreign__poll(struct foreign *f)
 {
 	tick(f);
+	f->unmaps = f->unmapped_bytes = 0;
 	foreign_programs__consume(f->programs);
 	check_lost(f);
+	check_missed(f);
 	set_timer(f);
 }
 

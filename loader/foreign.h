@@ -8,7 +8,8 @@
  * read the page while it was on its way. Seen are:
  *   block devices  writes and discards through the device, its partitions, the disk it is a
  *                  partition of, devices stacked upon it; not commands passed through (SG_IO), nor
- *                  those of request-based multipath;
+ *                  those of request-based multipath, nor writes below a device that is stacked
+ *                  itself;
  *   image files    writes through the page cache (mmap, too), and direct ones, on ext4, XFS,
  *                  btrfs, F2FS and GFS2; holes and truncation on ext4 only; no cloned ranges.
  */
@@ -27,9 +28,12 @@ struct foreign_ops {
 	void (*written)(void *ctx, __u16 id, __u64 page, __u64 count);
 	/* A VMM gave up what backs these of its addresses, bytes. */
 	void (*unmapped)(void *ctx, pid_t vmm, __u64 hva, __u64 bytes);
-	/* So many of the above were lost: any page of any image may have been written, any frame
-	 * given up. Whatever is cached or known of frames is to be dropped. */
+	/* So many writes were lost: any page of any image may have been written. Whatever is cached
+	 * or known of frames is to be dropped. */
 	void (*lost)(void *ctx, __u64 n);
+	/* So many times memory was given up without a word: some frames may not hold what they are
+	 * thought to. */
+	void (*missed)(void *ctx, __u64 n);
 };
 
 /* Load and attach. -errno, with a sentence in why that says what is missing: -EPERM, -ENOSYS, ...

@@ -145,7 +145,7 @@ static int open_ring(struct foreign_programs *p, int (*fn)(void *ctx, void *e, s
 		     void *ctx, char *why, size_t size)
 {
 	p->ring = ring_buffer__new(bpf_map__fd(p->skel->maps.ring), fn, ctx, NULL);
-	if (p->ring)
+	if (p->ring && !ring_buffer__add(p->ring, bpf_map__fd(p->skel->maps.unmaps), fn, ctx))
 		return 0;
 	snprintf(why, size, "no memory for the events of writes by others");
 	return -ENOMEM;
@@ -205,6 +205,11 @@ void foreign_programs__consume(struct foreign_programs *p)
 __u64 foreign_programs__lost(const struct foreign_programs *p)
 {
 	return __atomic_load_n(&p->skel->bss->lost, __ATOMIC_RELAXED);
+}
+
+__u64 foreign_programs__missed(const struct foreign_programs *p)
+{
+	return __atomic_load_n(&p->skel->bss->missed, __ATOMIC_RELAXED);
 }
 
 /* ------------------------------------------------------ what is watched */

@@ -12,15 +12,18 @@
 
 struct foreign_programs;
 
-/* Loaded and attached, who we are is known; fn gets a struct foreign_event. -errno, with a sentence
- * in why. */
+/* Loaded and attached, who we are is known; fn gets a struct foreign_event, and returns 0, or
+ * -EAGAIN to leave what comes after it for later. -errno, with a sentence in why. */
 int foreign_programs__new(struct foreign_programs **out, int (*fn)(void *ctx, void *e, size_t size),
 			  void *ctx, char *why, size_t size);
 void foreign_programs__free(struct foreign_programs *p); /* NULL is fine */
 
 int foreign_programs__fd(const struct foreign_programs *p); /* epoll: events wait */
+/* Writes first, then FOREIGN_UNMAP. */
 void foreign_programs__consume(struct foreign_programs *p);
+/* For want of room: writes; FOREIGN_UNMAP. */
 __u64 foreign_programs__lost(const struct foreign_programs *p);
+__u64 foreign_programs__missed(const struct foreign_programs *p);
 
 /* The address space of the file that this process has mapped at that address, and the magic number
  * of its file system: the one below, if that is an overlay. -errno. */

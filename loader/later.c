@@ -28,11 +28,12 @@ void later__add(struct later *l, __u64 page, __u64 end)
 
 void later__tick(struct later *l)
 {
-	l->due = l->recent;
+	l->due = l->older;
+	l->older = l->recent;
 	l->recent.n = 0;
 }
 
 bool later__is_empty(const struct later *l)
 {
-	return !l->recent.n;
+	return !l->recent.n && !l->older.n;
 }

@@ -20,7 +20,7 @@ struct later {
 	struct ranges {
 		size_t n;
 		struct page_range range[LATER_RANGES];
-	} recent, due;
+	} recent, older, due;
 };
 
 void later__add(struct later *l, __u64 page, __u64 end);

@@ -42,7 +42,14 @@ KVM_TOOLS := $(if $(wildcard tests/kvm/demo_vm.c),$(O)/tests/kvm/demo-vm) \
 # Handlers are tested through the skeleton.
 $(KVM_SRCS:%.c=$(O)/%.o): | $(O)/hvtrace.skel.h
 
-$(KVM_TESTS): $(O)/tests/kvm/%: $(O)/tests/kvm/%.o $(KVM_HELP) $(TRACER) $(PLAIN)
+# A disk that is served, rather than those of the harness.
+KVM_SERVED := $(O)/tests/kvm/served_test
+
+$(KVM_SERVED): $(KVM_SERVED).o $(VHOST_HELP) $(TRACER) $(PLAIN)
+	$(say) LINK $@
+	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+$(filter-out $(KVM_SERVED),$(KVM_TESTS)): $(O)/tests/kvm/%: $(O)/tests/kvm/%.o $(KVM_HELP) $(TRACER) $(PLAIN)
 	$(say) LINK $@
 	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 

@@ -94,7 +94,8 @@ static void send_forget(struct shard *shard, __u64 page, __u64 frame)
 	send(s, shard, page, frame);
 }
 
-static void capture_afar(struct data_loop *l, struct shard *shard, __u64 page, __u64 frame,
+/* Whether it is on its way. */
+static bool capture_afar(struct data_loop *l, struct shard *shard, __u64 page, __u64 frame,
 			 const char *at)
 {
 	struct stage *s = l->free_stages;
@@ -102,12 +103,13 @@ static void capture_afar(struct data_loop *l, struct shard *shard, __u64 page, _
 	if (!s) {
 		count_capture(l, CAPTURE_NO_ROOM, NULL);
 		send_forget(shard, page, frame);
-		return;
+		return false;
 	}
 	l->free_stages = s->next;
 	memcpy(s->data, at, PAGE_BYTES);
 	s->digest = page_digest__of(&l->disk->secret, s->data);
 	send(s, shard, page, frame);
+	return true;
 }
 
 /* --- pages of its own --- */
@@ -121,9 +123,11 @@ static enum capture capture_here(struct data_loop *l, struct shard *shard, __u64
 	void *slot = NULL;
 
 	if (why == CAPTURED) {
+		bool warm = exclusive_cache__next_slot_is_warm(c);
+
 		slot = exclusive_cache__slot(c);
 		if (slot)
-			digest = page_digest__copy(&l->disk->secret, slot, at);
+			digest = page_digest__copy(&l->disk->secret, slot, at, warm);
 		why = exclusive_cache__capture(c, page, frame, slot, &digest);
 	}
 	count_capture(l, why, slot);
@@ -133,7 +137,7 @@ static enum capture capture_here(struct data_loop *l, struct shard *shard, __u64
 static void tell(struct data_loop *l, __u64 page, __u64 frame, bool captured)
 {
 	struct page_event e = {
-		.time = l->event_time,
+		.time = l->now,
 		.page = page,
 		.frame = frame,
 		.count = 1,
@@ -174,8 +178,7 @@ void data_loop__evict(struct data_loop *l, __u64 gpa, const char *at, __u64 inco
 	} else if (shard->owner == l) {
 		captured = capture_here(l, shard, page, frame, at) == CAPTURED;
 	} else {
-		capture_afar(l, shard, page, frame, at);
-		captured = true;
+		captured = capture_afar(l, shard, page, frame, at);
 	}
 	tell(l, page, frame, captured);
 }

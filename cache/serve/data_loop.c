@@ -25,6 +25,11 @@ __u64 data_loop__clock(void)
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
+__u64 data_loop__look_at_clock(struct data_loop *l)
+{
+	return l->now = data_loop__clock();
+}
+
 bool data_loop__idle(const struct data_loop *l)
 {
 	return !l->requests;
@@ -118,6 +123,16 @@ static void report_pause(struct data_loop *l)
 	loop__post(server__loop(l->disk->server), &l->step_msg);
 }
 
+/* What its caches put off: a little each time round, between requests. */
+static bool work(struct data_loop *l)
+{
+	bool more = false;
+
+	for (unsigned i = 0; i < l->nr_shards; i++)
+		more |= exclusive_cache__work(l->shard[i]->cache);
+	return more;
+}
+
 static bool poll_all(struct loop_poll *p)
 {
 	struct data_loop *l = (struct data_loop *)((char *)p - offsetof(struct data_loop, poll));
@@ -129,6 +144,7 @@ static bool poll_all(struct loop_poll *p)
 	if (l->bounce_first)
 		data_loop__retry(l);
 	worked |= poll_rings(l);
+	worked |= work(l);
 	if (l->to_submit) {
 		l->to_submit = false;
 		storage_queue__submit(l->io);
@@ -187,6 +203,7 @@ static int init_parts(struct data_loop *l)
 	for (int i = 0; i < LOOP_PARTS; i++) {
 		l->part_pool[i].next = l->free_parts;
 		l->free_parts = &l->part_pool[i];
+		l->nr_free_parts++;
 	}
 	l->bounce_last = &l->bounce_first;
 	l->starved_last = &l->starved;

@@ -44,9 +44,12 @@ void disk__clear(struct disk *d)
 			shard__post(&d->shard[i], &d->shard[i].clear_msg);
 }
 
-static void forget_residents(struct shard *s, __u64 frames, __u64 b)
+static void forget_residents(struct loop_msg *m)
 {
-	exclusive_cache__forget_residents(s->cache, frames);
+	struct shard *s = (struct shard *)((char *)m - offsetof(struct shard, forget_msg));
+
+	atomic_store(&s->forgetting, false);
+	exclusive_cache__forget_residents(s->cache, atomic_load(&s->frames));
 }
 
 /* --- what the device asks and tells --- */
@@ -61,12 +64,20 @@ static void ring_stop(void *ctx, struct vring *r)
 	disk__ring_stop(ctx, r);
 }
 
-/* Residents that stay known for want of memory are found out: their frames have no hints. */
+/* A front end may change its memory faster than shards can forget: what is on its way to one stands
+ * for all that comes before it gets there. */
 static void memory_changed(void *ctx)
 {
 	struct disk *d = ctx;
+	__u64 frames = guest_memory__pages(vhost_dev__memory(d->dev));
 
-	disk__each_shard(d, forget_residents, guest_memory__pages(vhost_dev__memory(d->dev)), 0);
+	for (unsigned i = 0; i < d->nr_shards; i++) {
+		struct shard *s = &d->shard[i];
+
+		atomic_store(&s->frames, frames);
+		if (!atomic_exchange(&s->forgetting, true))
+			shard__post(s, &s->forget_msg);
+	}
 }
 
 static void front_end(void *ctx, bool connected, pid_t pid)
@@ -96,6 +107,7 @@ static void grow_hungry(struct loop_msg *m)
 {
 	struct shard *s = (struct shard *)((char *)m - offsetof(struct shard, hungry_msg));
 
+	atomic_store(&s->asking, false);
 	s->wants = true;
 	server__balance(s->disk->server);
 }
@@ -121,6 +133,7 @@ static int init_shards(struct disk *d)
 		s->index = i;
 		s->hungry_msg.fn = grow_hungry;
 		s->clear_msg.fn = clear;
+		s->forget_msg.fn = forget_residents;
 		s->held_last = &s->held;
 		init_memory(&s->memory);
 		o.memory = &s->memory;
@@ -187,6 +200,16 @@ static int copy_strings(struct disk *d, const struct server_disk_opts *o)
 	return d->name && d->path && d->socket ? 0 : -ENOMEM;
 }
 
+static void give_back_chunks(struct disk *d, struct exclusive_cache *c)
+{
+	void *chunk;
+
+	while (c && exclusive_cache__work(c))
+		;
+	while (c && (chunk = exclusive_cache__take_chunk(c)))
+		arena__give(server__arena(d->server), chunk);
+}
+
 static void free_disk(struct disk *d)
 {
 	for (unsigned i = 0; i < d->nr_loops; i++) {
@@ -195,11 +218,7 @@ static void free_disk(struct disk *d)
 		data_loop__free(d->loop[i]);
 	}
 	for (unsigned i = 0; i < d->nr_shards; i++) {
-		void *chunk;
-
-		while (d->shard[i].cache &&
-		       (chunk = exclusive_cache__take_chunk(d->shard[i].cache)))
-			arena__give(server__arena(d->server), chunk);
+		give_back_chunks(d, d->shard[i].cache);
 		exclusive_cache__free(d->shard[i].cache);
 	}
 	storage__close(d->storage);
@@ -216,6 +235,8 @@ static int init(struct disk *d, const struct server_disk_opts *o, char *why, siz
 		.path = o->path,
 		.read_only = o->read_only,
 		.patience = o->patience,
+		.shared = o->shared,
+		.told_to_end = o->told_to_end,
 	};
 	int err = copy_strings(d, o) ?: cache_secret__init(&d->secret);
 
@@ -253,7 +274,7 @@ int disk__new(struct disk **out, struct server *s, const struct server_disk_opts
 	d->min = o->min;
 	d->max = o->max;
 	d->share = o->share ? o->share : 100;
-	d->nr_shards = choose_shards(o);
+	d->nr_shards = d->in_use = d->next_in_use = choose_shards(o);
 	init_memory(&d->memory);
 	err = init(d, o, why, size);
 	if (err)
@@ -328,8 +349,10 @@ void disk__snapshot(const struct disk *d, struct server_disk *out)
 		.read_only = i->read_only,
 		.connected = d->connected,
 		.direct = i->direct,
+		.locked = i->locked,
 		.vmm = d->vmm,
 		.queues = d->nr_shards,
+		.shards = d->in_use,
 		.running = d->dev ? vhost_dev__running(d->dev) : 0,
 		.min = d->min,
 		.max = d->max,

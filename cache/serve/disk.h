@@ -32,6 +32,8 @@
 /* Parts of a data loop's requests. */
 #define LOOP_PARTS 160
 #define REQUEST_SEGS 8
+/* Requests of a ring at once: what a guest sees of a longer ring is only that it waits. */
+#define RING_REQUESTS 1024
 #define STAGES 128
 
 struct disk;
@@ -48,9 +50,13 @@ struct shard {
 	struct exclusive_cache *cache;
 	struct memory memory; /* its metadata */
 	bool hungry;	      /* asked for room; until the answer */
+	_Atomic bool asking;  /* the message that asks is on its way */
 	struct loop_msg hungry_msg;
 	_Atomic bool clearing; /* on its way to be cleared */
 	struct loop_msg clear_msg;
+	_Atomic bool forgetting; /* on its way to forget residents, all but so many */
+	_Atomic __u64 frames;
+	struct loop_msg forget_msg;
 	struct exclusive_cache_counts published; /* the owner's words, read by all */
 
 	/* The control loop's. */
@@ -131,6 +137,7 @@ struct request {
 	struct data_loop *home;
 	struct served_ring *ring;
 	__u16 head;
+	int status; /* not to be begun at all: what to answer instead */
 	bool issuing, missed, starved;
 	unsigned parts;
 	int err;
@@ -145,6 +152,7 @@ struct served_ring {
 	struct vring *ring;
 	struct data_loop *loop;
 	struct loop_fd kick;
+	int timer; /* in place of kicks that never come; else -1 */
 	bool watched, dead, dirty;
 	struct request *requests, *free;
 
@@ -186,14 +194,16 @@ struct data_loop {
 	struct shard *shard[MAX_SHARDS];
 	unsigned nr_rings, nr_shards, requests; /* requests: in flight */
 	struct part *part_pool, *free_parts;
+	unsigned nr_free_parts;
 	struct part *bounce_first, **bounce_last; /* waiting for a bounce buffer */
 	struct request *starved, **starved_last;  /* waiting for parts */
 	struct wide wide;
 	struct stage *stages, *free_stages;
 	struct region stage_region;
-	__u64 audit_left, published, event_time;
+	__u64 audit_left, published;
+	__u64 now; /* when it last looked at the clock: events' times */
 	bool paused, pausing, armed, to_submit;
-	struct vring_chain chain;
+	struct vring_chain chain[2]; /* the one popped last, and the one before */
 	struct served_counts counts;
 	struct served_latency hit, miss;
 
@@ -217,6 +227,22 @@ void request__issue(struct request *req);
 /* One of its parts ended: at home. */
 void request__part_done(struct request *req, struct part *p);
 void request__finish(struct request *req);
+
+/* ahead.c: pages that a batch of requests is about to read, in the order of the requests. */
+#define AHEAD_PAGES 64
+struct ahead {
+	unsigned pages, looked, fetched; /* added; of them, those that took the later steps */
+	struct ahead_page {
+		__u64 page, held; /* by the frame it goes to, */
+		bool captured;	  /* if it holds any */
+		char *at;
+		_Atomic __u64 *hint;
+		struct exclusive_cache *cache, *held_by; /* NULL: none, or another loop's */
+	} page[AHEAD_PAGES];
+};
+void ahead__add(struct ahead *a, const struct request *req);
+/* All requests were added, and so many of the pages were begun. */
+void ahead__go(struct ahead *a, struct data_loop *l, unsigned pages);
 
 /* part.c */
 struct part *part__new(struct data_loop *home);
@@ -262,6 +288,7 @@ void data_loop__free(struct data_loop *l); /* its thread must have ended */
 void data_loop__send_event(struct data_loop *l, const struct page_event *e);
 void data_loop__latency(struct data_loop *l, struct served_latency *h, __u64 ns);
 __u64 data_loop__clock(void);
+__u64 data_loop__look_at_clock(struct data_loop *l); /* sets and tells l->now */
 /* Nothing of its requests is in flight. */
 bool data_loop__idle(const struct data_loop *l);
 
@@ -280,7 +307,9 @@ struct disk {
 	__u64 min, max, share; /* bytes, bytes, relative */
 	pid_t vmm;
 	bool connected, removing;
-	unsigned nr_shards, nr_loops, next_loops;
+	unsigned nr_shards, nr_loops;
+	unsigned in_use, next_in_use; /* shards that pages are in: the first ones */
+	bool served;		      /* a ring was started, ever */
 	struct shard shard[MAX_SHARDS];
 	struct data_loop *loop[MAX_SHARDS];
 	struct served_ring ring[VHOST_MAX_QUEUES];
@@ -297,7 +326,7 @@ struct disk {
 
 static inline struct shard *disk__shard(struct disk *d, __u64 page)
 {
-	return &d->shard[(page >> EXTENT_SHIFT) % d->nr_shards];
+	return &d->shard[(page >> EXTENT_SHIFT) % d->in_use];
 }
 
 int disk__new(struct disk **out, struct server *s, const struct server_disk_opts *o, __u16 id,
@@ -309,14 +338,18 @@ void disk__log(struct disk *d, const char *fmt, ...) __attribute__((format(print
 int disk__each_shard(struct disk *d, void (*fn)(struct shard *s, __u64 a, __u64 b), __u64 a,
 		     __u64 b);
 void disk__clear(struct disk *d);
+/* Have its pages in so many of its shards; soon, if it is served. */
+void disk__use_shards(struct disk *d, unsigned n);
+/* The same, while it is paused. */
+void disk__deal_pages(struct disk *d);
 /* disk_pause.c: rings came or go. */
 void disk__reconfigure(struct disk *d);
 void disk__ring_start(struct disk *d, struct vring *ring);
 void disk__ring_stop(struct disk *d, struct vring *ring);
 /* disk.c: no ring is served, no message on its way. */
 void disk__end(struct disk *d);
-/* unmapped.c: the VMM gave up what was at its addresses from hva to end. -ENOMEM. */
-int disk__unmapped(struct disk *d, __u64 hva, __u64 end);
+/* unmapped.c: the VMM gave up what was at its addresses from hva to end. */
+void disk__unmapped(struct disk *d, __u64 hva, __u64 end);
 /* All counters of its loops, and latencies. */
 void disk__snapshot(const struct disk *d, struct server_disk *out);
 

@@ -11,13 +11,16 @@
  * Each is a message to every loop, and goes on when the last one has answered.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "disk.h"
+
+/* A ring without kicks is looked at so often, when nothing else wakes its loop. */
+#define POLL_NS 1000000
 
 enum { STEP_NONE, STEP_PAUSE, STEP_BARRIER, STEP_APPLY };
 
@@ -58,6 +61,7 @@ static void do_barrier(struct loop_msg *m)
 	answer(loop_of(m));
 }
 
+/* Or it is time to look. */
 static void kicked(struct loop_fd *f, __u32 events)
 {
 	struct served_ring *r =
@@ -83,10 +87,16 @@ static void detach(struct served_ring *r)
 
 static void attach(struct data_loop *l, struct served_ring *r)
 {
+	int err;
+
 	r->loop = l;
 	r->dirty = true; /* what was answered at the very end of its last loop */
-	r->kick = (struct loop_fd){vring__kick_fd(r->ring), kicked};
-	r->watched = r->kick.fd >= 0 && !loop__watch(l->loop, &r->kick, EPOLLIN);
+	r->kick = (struct loop_fd){r->timer < 0 ? vring__kick_fd(r->ring) : r->timer, kicked};
+	err = loop__watch(l->loop, &r->kick, EPOLLIN);
+	r->watched = !err;
+	if (err)
+		disk__log(l->disk, "queue %u waits for ever, its kicks are not heard: %s",
+			  vring__index(r->ring), strerror(-err));
 }
 
 static void do_leave(struct data_loop *l)
@@ -162,6 +172,7 @@ static void deal_out(struct disk *d)
 {
 	unsigned rings = count_wanted(d), n = rings < d->nr_shards ? rings : d->nr_shards, k = 0;
 
+	disk__deal_pages(d);
 	n = make_loops(d, n ? n : 1);
 	for (unsigned i = 0; i < d->nr_loops; i++)
 		d->loop[i]->next_rings = d->loop[i]->next_shards = 0;
@@ -186,6 +197,9 @@ static void free_ring(struct served_ring *r)
 {
 	free(r->requests);
 	r->requests = r->free = NULL;
+	if (r->timer >= 0)
+		close(r->timer);
+	r->timer = -1;
 }
 
 /* Their guest memory may be gone right after. */
@@ -240,26 +254,44 @@ void disk__reconfigure(struct disk *d)
 
 /* --- what the device asks --- */
 
-void disk__ring_start(struct disk *d, struct vring *ring)
+static int start_timer(struct served_ring *r)
 {
-	struct served_ring *r = &d->ring[vring__index(ring)];
-	unsigned n = vring__size(ring);
-	int fd = vring__kick_fd(ring);
+	const struct itimerspec t = {{.tv_nsec = POLL_NS}, {.tv_nsec = POLL_NS}};
 
-	r->ring = ring;
-	r->dead = false;
+	r->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	return r->timer < 0 || timerfd_settime(r->timer, 0, &t, NULL) ? -errno : 0;
+}
+
+static int make_requests(struct served_ring *r, unsigned n)
+{
+	n = n < RING_REQUESTS ? n : RING_REQUESTS;
 	r->requests = calloc(n, sizeof(*r->requests));
-	if (!r->requests) {
-		disk__log(d, "queue %u is not served: out of memory", vring__index(ring));
-		return;
-	}
+	if (!r->requests)
+		return -ENOMEM;
 	for (unsigned i = 0; i < n; i++) {
 		r->requests[i].next = r->free;
 		r->free = &r->requests[i];
 	}
-	if (fd >= 0)
-		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	return 0;
+}
+
+void disk__ring_start(struct disk *d, struct vring *ring)
+{
+	struct served_ring *r = &d->ring[vring__index(ring)];
+	int err;
+
+	r->ring = ring;
+	r->dead = false;
+	r->timer = -1;
+	err = make_requests(r, vring__size(ring));
+	if (!err && vring__kick_fd(ring) < 0)
+		err = start_timer(r);
+	if (err) {
+		disk__log(d, "queue %u is not served: %s", vring__index(ring), strerror(-err));
+		return;
+	}
 	r->wanted = true;
+	d->served = true;
 	disk__reconfigure(d);
 }
 

@@ -12,6 +12,7 @@ struct part *part__new(struct data_loop *home)
 	if (!p)
 		return NULL;
 	home->free_parts = p->next;
+	home->nr_free_parts--;
 	p->err = 0;
 	p->ios = 0;
 	p->missed = false;
@@ -19,15 +20,12 @@ struct part *part__new(struct data_loop *home)
 	return p;
 }
 
-static void go(struct part *p)
-{
-	p->at->event_time = data_loop__clock();
-	p->go(p);
-}
-
 static void arrived(struct loop_msg *m)
 {
-	go((struct part *)m);
+	struct part *p = (struct part *)m;
+
+	data_loop__look_at_clock(p->at);
+	p->go(p);
 }
 
 void part__route(struct part *p)
@@ -37,7 +35,7 @@ void part__route(struct part *p)
 	p->shard = disk__shard(home->disk, p->page);
 	p->at = p->shard->owner;
 	if (p->at == home) {
-		go(p);
+		p->go(p);
 		return;
 	}
 	p->msg.fn = arrived;
@@ -257,7 +255,7 @@ void part__event(struct part *p, enum page_event_kind kind, unsigned i)
 {
 	const struct page_op *op = &p->op[i];
 	struct page_event e = {
-		.time = p->at->event_time,
+		.time = p->at->now,
 		.page = p->page + i,
 		.frame = op->frame,
 		.count = 1,

@@ -67,7 +67,7 @@ static void count_done(struct request *req)
 		COUNT(l, reads);
 		COUNT_N(l, read_bytes, req->blk.bytes);
 		data_loop__latency(l, req->missed ? &l->miss : &l->hit,
-				   data_loop__clock() - req->start);
+				   data_loop__look_at_clock(l) - req->start);
 		break;
 	case BLK_WRITE:
 		COUNT(l, writes);
@@ -178,18 +178,21 @@ void request__issue(struct request *req)
 		request__finish(req);
 }
 
-/* A part is free again: who waits for one? */
+static void flush(struct request *req);
+
+/* A part is free again, for the one that has waited longest. */
 static void feed(struct data_loop *l)
 {
 	struct request *req = l->starved;
 
-	if (!req)
-		return;
 	l->starved = req->next;
 	if (!l->starved)
 		l->starved_last = &l->starved;
 	req->starved = false;
-	request__issue(req);
+	if (req->blk.op == BLK_FLUSH)
+		flush(req);
+	else
+		request__issue(req);
 }
 
 void request__part_done(struct request *req, struct part *p)
@@ -202,9 +205,14 @@ void request__part_done(struct request *req, struct part *p)
 		req->err = p->err;
 	p->next = home->free_parts;
 	home->free_parts = p;
-	if (!req->issuing && !req->starved)
+	home->nr_free_parts++;
+	/* Whoever issues it goes on. */
+	if (req->issuing)
+		return;
+	if (!req->starved)
 		request__issue(req);
-	if (home->starved && !req->issuing)
+	/* All that can be: nobody may come back after this one. */
+	while (home->starved && home->free_parts)
 		feed(home);
 }
 
@@ -224,8 +232,7 @@ static void flush(struct request *req)
 	struct part *p = part__new(req->home);
 
 	if (!p) {
-		req->err = -EBUSY;
-		request__finish(req);
+		starve(req);
 		return;
 	}
 	req->parts = 1;
@@ -274,45 +281,83 @@ static void start(struct request *req)
 	}
 }
 
-static void begin(struct served_ring *r, __u64 now, bool bad)
+/* What is asked for, and what is wrong with it. */
+static void read_chain(struct request *req, struct vring_chain *chain)
 {
-	struct data_loop *l = r->loop;
-	struct request *req = request__new(r, &l->chain);
-	int status = -EBADMSG;
+	struct data_loop *l = req->home;
+	int status = blk_request__parse(&l->disk->blk, chain, &req->blk);
 
-	req->start = now;
-	req->blk.status = NULL;
-	req->blk.nr_data = 0;
-	if (!bad)
-		status = blk_request__parse(&l->disk->blk, &l->chain, &req->blk);
 	if (status < 0)
 		req->blk.status = NULL;
-	if (status)
-		refuse(req, status < 0 ? VIRTIO_BLK_S_IOERR : status);
-	else if (guest_memory__broken(vring__memory(r->ring)) || keep_segs(req))
-		refuse(req, VIRTIO_BLK_S_IOERR);
-	else
-		start(req);
+	if (!status && (guest_memory__broken(vring__memory(req->ring->ring)) || keep_segs(req)))
+		status = VIRTIO_BLK_S_IOERR;
+	req->status = status < 0 ? VIRTIO_BLK_S_IOERR : status;
 }
 
-/* Parts are at hand for what is popped, or the guest waits. */
-bool served_ring__poll(struct served_ring *r)
+/* Its header was written by another CPU: it will be here when the next chain was popped. */
+static struct request *accept_chain(struct served_ring *r, const struct vring_chain *chain,
+				    bool bad)
+{
+	struct request *req = request__new(r, chain);
+
+	req->start = r->loop->now;
+	req->blk.status = NULL;
+	req->blk.nr_data = 0;
+	req->status = bad ? VIRTIO_BLK_S_IOERR : 0;
+	if (!bad)
+		__builtin_prefetch(chain->seg[0].base);
+	return req;
+}
+
+static void read_last(struct data_loop *l, struct request **batch, unsigned n)
+{
+	if (n && !batch[n - 1]->status)
+		read_chain(batch[n - 1], &l->chain[(n - 1) % 2]);
+}
+
+/* There is a part for each that is popped, or the guest waits. */
+static unsigned accept_batch(struct served_ring *r, struct request **batch)
 {
 	struct data_loop *l = r->loop;
+	unsigned n = 0, most = l->starved ? 0 : l->nr_free_parts;
 	const char *reason = "";
-	__u64 now = 0;
-	int got = 0, n;
 
-	for (n = 0; n < RING_BATCH && !r->dead && r->free && l->free_parts; n++) {
-		got = vring__pop(r->ring, &l->chain, &reason);
+	while (n < RING_BATCH && n < most && !r->dead && r->free) {
+		struct vring_chain *chain = &l->chain[n % 2];
+		int got = vring__pop(r->ring, chain, &reason);
+
 		/* Its death was told to the control loop, which has a word for the administrator.
 		 */
 		r->dead = got == -EPROTO;
 		if (!got || r->dead)
 			break;
-		if (!now)
-			now = data_loop__clock();
-		begin(r, now, got < 0);
+		if (!n)
+			data_loop__look_at_clock(l);
+		read_last(l, batch, n);
+		batch[n++] = accept_chain(r, chain, got < 0);
 	}
-	return n > 0;
+	read_last(l, batch, n);
+	return n;
+}
+
+bool served_ring__poll(struct served_ring *r)
+{
+	struct request *batch[RING_BATCH];
+	unsigned n = accept_batch(r, batch), pages[RING_BATCH];
+	struct ahead ahead;
+
+	ahead.pages = ahead.looked = ahead.fetched = 0;
+	for (unsigned i = 0; i < n; i++) {
+		pages[i] = ahead.pages;
+		if (!batch[i]->status)
+			ahead__add(&ahead, batch[i]);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		ahead__go(&ahead, r->loop, pages[i]);
+		if (batch[i]->status)
+			refuse(batch[i], batch[i]->status);
+		else
+			start(batch[i]);
+	}
+	return n;
 }

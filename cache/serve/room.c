@@ -3,6 +3,7 @@
  * Room: chunks of the arena go to the shards that want them, from those that have more than their
  * disk is to have.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "../store/balance.h"
@@ -11,9 +12,9 @@
 /* Chunks in hand: a guest reads as much before the kernel has found and zeroed more. */
 #define READY 64
 /* Not to keep others waiting for longer, ns: what is missing then is made the next time. */
-#define PREPARE_NS 2000000
-/* Given at once at most: a shard grows by a quarter each time. */
-#define BATCH 16
+#define PREPARE_NS 10000000
+/* Given at once at most: a shard grows by 16 MiB and a quarter each time. */
+#define BATCH 64
 
 struct chunk_move {
 	struct shard_call call;
@@ -92,65 +93,90 @@ static __u64 wish_of(const struct disk *d)
 {
 	__u64 n = 0;
 
-	for (unsigned i = 0; i < d->nr_shards; i++)
+	for (unsigned i = 0; i < d->in_use; i++)
 		n += wish(&d->shard[i]);
 	return n;
 }
 
 static bool disk_wants(const struct disk *d)
 {
-	for (unsigned i = 0; i < d->nr_shards; i++)
+	for (unsigned i = 0; i < d->in_use; i++)
 		if (d->shard[i].wants)
 			return true;
 	return false;
 }
 
+static __u64 to_chunks(__u64 bytes)
+{
+	return bytes / ARENA_CHUNK + (bytes % ARENA_CHUNK > 0);
+}
+
 static void describe(const struct disk *d, struct balance_vm *v)
 {
 	*v = (struct balance_vm){
-		.min = (d->min + ARENA_CHUNK - 1) / ARENA_CHUNK,
-		.max = d->max ? (d->max + ARENA_CHUNK - 1) / ARENA_CHUNK : 0,
+		.min = to_chunks(d->min),
+		.max = to_chunks(d->max),
 		.share = d->share,
 		.wants = disk_wants(d) ? ~0ULL : wish_of(d),
 	};
 }
 
 /* Within a disk: alike to all that want it. */
-static int set_targets(struct disk *d, __u64 total)
+static void set_targets(struct disk *d, __u64 total)
 {
 	struct balance_vm v[MAX_SHARDS];
-	int err;
 
-	for (unsigned i = 0; i < d->nr_shards; i++)
+	for (unsigned i = 0; i < d->in_use; i++)
 		v[i] = (struct balance_vm){
 			.share = 1,
 			.wants = wish(&d->shard[i]),
 		};
-	err = balance__targets(v, d->nr_shards, total);
-	for (unsigned i = 0; !err && i < d->nr_shards; i++)
-		d->shard[i].target = v[i].target;
-	return err;
+	balance__targets(v, d->in_use, total);
+	for (unsigned i = 0; i < d->nr_shards; i++)
+		d->shard[i].target = i < d->in_use ? v[i].target : 0;
+}
+
+/*
+ * A shard without a chunk caches nothing, so a disk's pages are in no more shards than it has
+ * chunks for even if all disks want all they can get. That changes with what there is to share, not
+ * with what the guests do.
+ */
+static void choose_shards(struct server *s, struct balance_vm *v, size_t n)
+{
+	size_t i = 0;
+
+	for (size_t k = 0; k < n; k++)
+		v[k].wants = ~0ULL;
+	balance__targets(v, n, arena__chunks(server__arena(s)));
+	for (struct disk *d = server__first_disk(s); d; d = d->next, i++) {
+		__u64 chunks = v[i].target ?: 1;
+
+		disk__use_shards(d, chunks < d->nr_shards ? chunks : d->nr_shards);
+	}
 }
 
 static int compute(struct server *s)
 {
 	size_t n = 0, i = 0;
 	struct balance_vm *v;
-	int err;
 
 	for (struct disk *d = server__first_disk(s); d; d = d->next)
 		n++;
 	v = calloc(n + 1, sizeof(*v));
 	if (!v)
-		return -1;
+		return -ENOMEM;
 	for (struct disk *d = server__first_disk(s); d; d = d->next)
 		describe(d, &v[i++]);
-	err = balance__targets(v, n, arena__chunks(server__arena(s)));
+	choose_shards(s, v, n);
 	i = 0;
-	for (struct disk *d = server__first_disk(s); !err && d; d = d->next)
-		err = set_targets(d, v[i++].target);
+	for (struct disk *d = server__first_disk(s); d; d = d->next)
+		describe(d, &v[i++]);
+	balance__targets(v, n, arena__chunks(server__arena(s)));
+	i = 0;
+	for (struct disk *d = server__first_disk(s); d; d = d->next)
+		set_targets(d, v[i++].target);
 	free(v);
-	return err;
+	return 0;
 }
 
 /* --- towards it --- */
@@ -164,28 +190,51 @@ static __u64 shortage(struct server *s)
 	if (arena__excess(a))
 		return arena__excess(a);
 	for (struct disk *d = server__first_disk(s); d; d = d->next)
-		for (unsigned i = 0; i < d->nr_shards; i++)
+		for (unsigned i = 0; i < d->in_use; i++)
 			if (d->shard[i].wants && d->shard[i].target > d->shard[i].chunks)
 				need += d->shard[i].target - d->shard[i].chunks;
 	return need > free ? need - free : 0;
 }
 
-static void shrink(struct shard *s, __u64 *shortage)
+/* Chunks that a disk has and must not have, though nobody else may want them: its maximum is lower
+ * than it was. */
+static __u64 beyond_maximum(const struct disk *d)
+{
+	__u64 n = 0, max = to_chunks(d->max);
+
+	for (unsigned i = 0; i < d->nr_shards; i++)
+		n += d->shard[i].chunks;
+	return max && n > max ? n - max : 0;
+}
+
+static void shrink(struct shard *s, __u64 *shortage, __u64 *beyond)
 {
 	struct chunk_move *m;
 
-	if (!*shortage || s->moving || s->chunks <= s->target)
+	/* Those that are not in use have no use for them. */
+	if (!*shortage && !*beyond && s->index < s->disk->in_use)
+		return;
+	if (s->moving || s->chunks <= s->target)
 		return;
 	m = calloc(1, sizeof(*m));
 	if (!m)
 		return;
 	post(s, m, take_run);
-	(*shortage)--;
+	*shortage -= *shortage > 0;
+	*beyond -= *beyond > 0;
+}
+
+static void shrink_disk(struct disk *d, __u64 *shortage)
+{
+	__u64 beyond = beyond_maximum(d);
+
+	for (unsigned i = 0; !d->removing && i < d->nr_shards; i++)
+		shrink(&d->shard[i], shortage, &beyond);
 }
 
 static unsigned portion(const struct shard *s)
 {
-	__u64 n = s->chunks / 4 + 1, room = s->target - s->chunks;
+	__u64 n = s->chunks / 4 + 8, room = s->target - s->chunks;
 
 	n = n < BATCH ? n : BATCH;
 	return n < room ? n : room;
@@ -222,8 +271,7 @@ void server__balance(struct server *s)
 		return;
 	missing = shortage(s);
 	for (struct disk *d = server__first_disk(s); d; d = d->next)
-		for (unsigned i = 0; !d->removing && i < d->nr_shards; i++)
-			shrink(&d->shard[i], &missing);
+		shrink_disk(d, &missing);
 	for (struct disk *d = server__first_disk(s); d; d = d->next)
 		for (unsigned i = 0; !d->removing && i < d->nr_shards; i++)
 			grow(&d->shard[i]);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -290,6 +291,32 @@ static int new_id(struct server *s, __u16 *out)
 	return -ENOSPC;
 }
 
+static bool serves(const struct disk *d, const struct stat *image)
+{
+	struct stat st;
+
+	return !fstat(storage__info(d->storage)->fd, &st) && storage__same_image(&st, image);
+}
+
+/* Readers do with each other; else the locks would tell of another process, which is this one. */
+static int check_image(const struct server *s, const struct server_disk_opts *o, char *why,
+		       size_t size)
+{
+	struct stat image;
+
+	if (stat(o->path, &image))
+		return 0;
+	for (struct disk *d = s->disks; d; d = d->next) {
+		if ((o->read_only && storage__info(d->storage)->read_only) || !serves(d, &image))
+			continue;
+		snprintf(why, size, "%s: %s serves it already%s", o->path, d->name,
+			 d->removing ? ", and is just being removed; try again"
+				     : "; remove that first, or make both read-only (ro)");
+		return -EEXIST;
+	}
+	return 0;
+}
+
 static int check(struct server *s, const struct server_disk_opts *o, __u16 *id, char *why,
 		 size_t size)
 {
@@ -304,6 +331,8 @@ static int check(struct server *s, const struct server_disk_opts *o, __u16 *id, 
 		snprintf(why, size, "the minimum is larger than the maximum");
 		return -EINVAL;
 	}
+	if (check_image(s, o, why, size))
+		return -EEXIST;
 	if (!new_id(s, id))
 		return 0;
 	snprintf(why, size, "%d disks are served already, there is no room for more", PE_MAX_VMS);
@@ -425,14 +454,11 @@ int server__invalidate(struct server *s, __u16 id, __u64 page, __u64 count)
 	return 0;
 }
 
-int server__unmapped(struct server *s, pid_t vmm, __u64 hva, __u64 bytes)
+void server__unmapped(struct server *s, pid_t vmm, __u64 hva, __u64 bytes)
 {
-	int err = 0;
-
 	for (struct disk *d = s->disks; d; d = d->next)
 		if (d->vmm == vmm && !d->removing)
-			err = disk__unmapped(d, hva, hva + bytes) ?: err;
-	return err;
+			disk__unmapped(d, hva, hva + bytes);
 }
 
 /* --- figures --- */

@@ -2,10 +2,11 @@
 /*
  * The server: disks served through one exclusive cache.
  *
- * All of this is called from the control loop's thread. Each disk has a data loop (thread) for each
- * of its queues, and its cache is cut into as many shards by extents of 1 MiB, each owned by one of
- * these loops; what a request needs of another's shard is done there, by message. So nothing on the
- * way of a request is locked.
+ * All of this is called from the control loop's thread. Each disk's cache is cut into shards, by
+ * extents of 1 MiB, as many as queues= says (fewer if it is not sure of a chunk for each); each is
+ * owned by one of the disk's data loops (threads). There are as many of these as queues that the
+ * guest uses, but no more than queues= says: queues share loops then. What a request needs of
+ * another's shard is done there, by message. So nothing on the way of a request is locked.
  */
 #ifndef HVTRACE_SERVER_H
 #define HVTRACE_SERVER_H
@@ -55,10 +56,12 @@ struct server_disk_opts {
 	const char *socket; /* of vhost-user */
 	const char *id;	    /* what GET_ID tells, up to 20 bytes; NULL: the name */
 	bool read_only;
-	__u64 min, max;	 /* of the cache, bytes; max 0 = no bound */
-	__u64 share;	 /* relative to others', 0 = 100 */
-	unsigned queues; /* 0 = as many as CPUs, at most 4 */
-	double patience; /* seconds to wait for the image's lock */
+	__u64 min, max;		   /* of the cache, bytes; max 0 = no bound */
+	__u64 share;		   /* relative to others', 0 = 100 */
+	unsigned queues;	   /* 0 = as many as CPUs, at most 4 */
+	double patience;	   /* seconds to wait for the image's lock */
+	bool shared;		   /* see storage_opts */
+	bool (*told_to_end)(void); /* asked while it waits: true ends that, -EINTR. NULL: never */
 };
 int server__add_disk(struct server *s, const struct server_disk_opts *o, char *why, size_t size);
 /* -ENOENT. Ends like server__free(), for one disk; fn (may be NULL) when it is gone. */
@@ -74,7 +77,7 @@ int server__drain(struct server *s, const char *name);
  * known to be in any frame. -ENOENT. */
 int server__invalidate(struct server *s, __u16 id, __u64 page, __u64 count);
 /* The VMM gave up what backs these of its addresses (hva, bytes): frames hold nothing any more. */
-int server__unmapped(struct server *s, pid_t vmm, __u64 hva, __u64 bytes);
+void server__unmapped(struct server *s, pid_t vmm, __u64 hva, __u64 bytes);
 
 /* Latency histogram: buckets as those of vm_counters (page_event.h), and what all took together. */
 struct served_latency {
@@ -107,10 +110,11 @@ struct served_counts {
 struct server_disk {
 	__u16 id; /* page_event.vm */
 	const char *name, *path, *socket;
-	const char *engine; /* "io_uring" or "threads" */
-	bool read_only, connected, direct;
-	pid_t vmm; /* 0: not known */
+	const char *engine;			   /* "io_uring" or "threads" */
+	bool read_only, connected, direct, locked; /* see storage_info */
+	pid_t vmm;				   /* 0: not known */
 	unsigned queues, running;
+	unsigned shards; /* that its pages are in: as many as queues, if it has a chunk for each */
 	__u64 min, max, share; /* bytes, bytes, relative */
 	__u64 bytes;	       /* of the image */
 	__u64 memory_pages;    /* the guest's */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "disk.h"
@@ -9,7 +10,7 @@ static __u64 low(const struct shard *s)
 {
 	__u64 n = exclusive_cache__chunks(s->cache) / 8;
 
-	n = n < 2 ? 2 : n < 16 ? n : 16;
+	n = n < 4 ? 4 : n < 64 ? n : 64;
 	return n * ARENA_SLOTS;
 }
 
@@ -118,5 +119,40 @@ void shard__feel(struct shard *s)
 		return;
 	s->hungry = true;
 	shard__publish(s);
-	loop__post(server__loop(s->disk->server), &s->hungry_msg);
+	/* It may have been answered before it was heard. */
+	if (!atomic_exchange(&s->asking, true))
+		loop__post(server__loop(s->disk->server), &s->hungry_msg);
+}
+
+/* --- how many there are --- */
+
+void disk__use_shards(struct disk *d, unsigned n)
+{
+	if (n == d->next_in_use || d->removing)
+		return;
+	d->next_in_use = n;
+	if (d->served)
+		disk__reconfigure(d);
+	else
+		d->in_use = n;
+}
+
+static struct exclusive_cache *cache_of(void *ctx, __u64 page)
+{
+	return disk__shard(ctx, page)->cache;
+}
+
+/* Those that are in use now want a first chunk, as those of a new disk do; the others' go to them:
+ * see room.c. */
+void disk__deal_pages(struct disk *d)
+{
+	unsigned before = d->in_use;
+
+	d->in_use = d->next_in_use;
+	if (d->in_use == before)
+		return;
+	for (unsigned i = 0; i < before; i++)
+		d->gone.invalidated += exclusive_cache__hand_over(d->shard[i].cache, cache_of, d);
+	for (unsigned i = 0; i < d->nr_shards; i++)
+		d->shard[i].wants = i < d->in_use;
 }

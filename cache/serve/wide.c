@@ -98,7 +98,7 @@ static void tell(struct data_loop *l, const struct blk_range *r)
 	__u64 first = (r->offset + PAGE_BYTES - 1) / PAGE_BYTES;
 	__u64 end = (r->offset + r->bytes) / PAGE_BYTES;
 	struct page_event e = {
-		.time = l->event_time,
+		.time = l->now,
 		.page = first,
 		.frame = PE_FRAME_NONE,
 		.count = end - first,
@@ -123,7 +123,7 @@ static void issue(struct data_loop *l)
 		drop_everywhere(l);
 		return;
 	}
-	l->event_time = data_loop__clock();
+	data_loop__look_at_clock(l);
 	tell(l, r);
 	w->io = (struct storage_io){
 		.op = b->op == BLK_DISCARD ? STORAGE_DISCARD : STORAGE_ZERO,

@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 
 #include "internal.h"
 
@@ -42,20 +43,24 @@ static int lock_bytes(int fd, unsigned bits, int base)
 	return 0;
 }
 
-/* Whether others have a lock on one of the bytes. pid: who, if it is to be had (OFD locks are not
- * a process's). */
-static bool others_lock(int fd, unsigned bits, int base, pid_t *pid)
+/* Whether others have a lock on one of the bytes: 1, 0 or -errno. pid: who, if it is to be had (OFD
+ * locks are not a process's). */
+static int others_lock(int fd, unsigned bits, int base, pid_t *pid)
 {
 	for (int i = 0; i < PERMISSIONS; i++) {
 		struct flock l = {
 			.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = base + i, .l_len = 1};
 
-		if (!(bits & BIT(i)) || fcntl(fd, F_OFD_GETLK, &l) || l.l_type == F_UNLCK)
+		if (!(bits & BIT(i)))
+			continue;
+		if (fcntl(fd, F_OFD_GETLK, &l))
+			return -errno;
+		if (l.l_type == F_UNLCK)
 			continue;
 		*pid = l.l_pid;
-		return true;
+		return 1;
 	}
-	return false;
+	return 0;
 }
 
 static int refuse(const char *path, const char *what, pid_t pid, struct sentence *why)
@@ -69,29 +74,51 @@ static int refuse(const char *path, const char *what, pid_t pid, struct sentence
 			     path, what, path);
 }
 
+/* Locks that are there and do not work keep nobody out: as when all of the host's are taken, or the
+ * lock server of a network file system does not answer. */
+static int cannot_lock(const char *path, int err, struct sentence *why)
+{
+	return sentence__say(why, err,
+			     "%s: can't lock it: %s; see to the locks of its file system (of NFS: "
+			     "that its server has them)",
+			     path, strerror(-err));
+}
+
 static int check(int fd, const char *path, bool read_only, struct sentence *why)
 {
 	pid_t pid = 0;
+	int there = others_lock(fd, MAY_NOT, USED, &pid);
 
-	if (others_lock(fd, MAY_NOT, USED, &pid))
+	if (there > 0)
 		return refuse(path, "has it open for writing", pid, why);
-	if (others_lock(fd, needed(read_only), UNSHARED, &pid))
+	if (!there)
+		there = others_lock(fd, needed(read_only), UNSHARED, &pid);
+	if (there > 0)
 		return refuse(path, "uses it and lets nobody write to it", pid, why);
-	return 0;
+	return there ? cannot_lock(path, there, why) : 0;
 }
 
-int image_lock__take(int fd, const char *path, bool read_only, struct sentence *why)
+/* QEMU goes without them then, too. */
+static bool has_no_locks(int err)
 {
-	int err = lock_bytes(fd, needed(read_only), USED) ?: lock_bytes(fd, MAY_NOT, UNSHARED);
+	return err == -EINVAL || err == -ENOSYS || err == -EOPNOTSUPP;
+}
 
+int image_lock__take(struct storage_info *info, const char *path, struct sentence *why)
+{
+	int err = lock_bytes(info->fd, needed(info->read_only), USED)
+			  ?: lock_bytes(info->fd, MAY_NOT, UNSHARED);
+
+	info->locked = !err;
 	if (err == -EAGAIN || err == -EACCES)
 		return refuse(path, "has it locked", 0, why);
-	/* No locks on this file system: QEMU goes without them then, too. */
-	if (err)
+	if (has_no_locks(err))
 		return 0;
-	err = check(fd, path, read_only, why);
 	if (err)
-		image_lock__drop(fd);
+		return cannot_lock(path, err, why);
+	err = check(info->fd, path, info->read_only, why);
+	if (err)
+		image_lock__drop(info->fd);
 	return err;
 }
 

@@ -20,12 +20,23 @@ struct sentence {
 __attribute__((format(printf, 3, 4))) int sentence__say(struct sentence *why, int err,
 							const char *format, ...);
 
-/* Lock the image as QEMU does. -EBUSY, with a sentence. */
-int image_lock__take(int fd, const char *path, bool read_only, struct sentence *why);
+/* Lock the open image as QEMU does. Sets info->locked: whether its file system has locks at all.
+ * -EBUSY; -errno of locks that ought to work; with a sentence. */
+int image_lock__take(struct storage_info *info, const char *path, struct sentence *why);
 void image_lock__drop(int fd);
 
-/* Fill in what there is to know of the open file: all of info but fd, read_only, direct, which
- * are there. -errno, with a sentence. */
+/* Somebody has the file open for writing. To be asked before we have. */
+bool other_users__write(const char *path);
+/* Somebody may write to the open image, locks or not; written: what the one above said. -EBUSY,
+ * with a sentence. */
+int other_users__refuse(const struct storage_info *info, const char *path, bool written,
+			struct sentence *why);
+
+/* -EMEDIUMTYPE, with a sentence: the open image is of a format that is not raw. */
+int image_format__check(const struct storage_info *info, const char *path, struct sentence *why);
+
+/* Fill in what there is to know of the open file: all of info but fd, read_only, direct and
+ * locked, which are there. -errno, with a sentence. */
 int geometry__find(struct storage_info *info, const char *path, struct sentence *why);
 
 /* --- queues --- */

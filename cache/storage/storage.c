@@ -72,7 +72,7 @@ static int cannot_open(const struct storage_opts *o, int err, struct sentence *w
 	case -EBUSY:
 		return sentence__say(why, err,
 				     "%s: is in use (mounted, part of a volume, or open "
-				     "exclusively); end that, or serve it read-only (ro)",
+				     "exclusively); end that first",
 				     path);
 	default:
 		return sentence__say(why, err, "%s: can't open it: %s", path, strerror(-err));
@@ -120,12 +120,14 @@ static void close_image(struct storage_info *info)
 static int open_and_lock(struct storage_info *info, const struct storage_opts *o,
 			 struct sentence *why)
 {
+	bool written = !o->shared && other_users__write(o->path);
 	int err = open_image(info, o);
 
 	if (err)
 		cannot_open(o, err, why);
 	else
-		err = image_lock__take(info->fd, o->path, o->read_only, why);
+		err = image_lock__take(info, o->path, why)
+			      ?: other_users__refuse(info, o->path, written, why);
 	if (err)
 		close_image(info);
 	return err;
@@ -146,8 +148,11 @@ static int open_patiently(struct storage_info *info, const struct storage_opts *
 	double until = now() + o->patience;
 	int err;
 
-	while ((err = open_and_lock(info, o, why)) == -EBUSY && now() < until)
+	while ((err = open_and_lock(info, o, why)) == -EBUSY && now() < until) {
+		if (o->told_to_end && o->told_to_end())
+			return -EINTR;
 		nanosleep(&pause, NULL);
+	}
 	return err;
 }
 
@@ -173,6 +178,7 @@ int storage__open(struct storage **out, const struct storage_opts *o, char *why,
 	err = look(o->path, &sentence)
 		      ?: open_patiently(&s->info, o, &sentence)
 		      ?: geometry__find(&s->info, o->path, &sentence)
+		      ?: image_format__check(&s->info, o->path, &sentence)
 		      ?: map_zeroes(s, &sentence);
 	if (err)
 		storage__close(s);

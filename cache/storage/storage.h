@@ -26,18 +26,29 @@ struct storage_opts {
 	/* Seconds to wait for another one's lock to go. When a process is killed, the kernel takes
 	 * some 50 ms to close its rings, and with them the image. */
 	double patience;
+	/* Others may have the file open for writing: what they do is the caller's affair. Locks
+	 * count nevertheless. */
+	bool shared;
+	/* Asked while it waits: true ends that. NULL: never. */
+	bool (*told_to_end)(void);
 };
 
-/* -errno, with a sentence in why that says what is wrong with which path and what to do. */
+/* -errno (-EINTR: it was told to end), with a sentence in why that says what is wrong with which
+ * path and what to do. */
 int storage__open(struct storage **out, const struct storage_opts *o, char *why, size_t size);
 /* No queue may be left. NULL is fine. */
 void storage__close(struct storage *s);
+
+/* Whether both are the same file or device. */
+struct stat;
+bool storage__same_image(const struct stat *a, const struct stat *b);
 
 struct storage_info {
 	__u64 bytes;	   /* a multiple of block_bytes */
 	__u32 block_bytes; /* offsets and lengths are multiples of it: 512 to 4096 */
 	bool read_only;
 	bool block_device;
+	bool locked;  /* false: the file system knows no locks, nobody is kept out */
 	bool direct;  /* false: the file system knows no O_DIRECT, the page cache is between */
 	bool discard; /* STORAGE_DISCARD works */
 	__u32 discard_align; /* bytes, what discards should be multiples of */

@@ -85,8 +85,11 @@ static void uring__close(struct storage_queue *q)
 {
 	struct uring *u = q->engine;
 
-	if (u && u->there)
+	if (u && u->there) {
+		/* The kernel ends a ring later than this, and has the file open as long. */
+		io_uring_unregister_files(&u->ring);
 		io_uring_queue_exit(&u->ring);
+	}
 	free(u);
 	q->engine = NULL;
 }

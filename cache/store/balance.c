@@ -125,7 +125,7 @@ static void hand_out(struct balance_vm *vms, size_t n, bool minima, __u64 room)
 	}
 }
 
-int balance__targets(struct balance_vm *vms, size_t n, __u64 total)
+void balance__targets(struct balance_vm *vms, size_t n, __u64 total)
 {
 	wide minima = 0;
 
@@ -133,10 +133,9 @@ int balance__targets(struct balance_vm *vms, size_t n, __u64 total)
 		minima += least(&vms[i]);
 	if (minima >= total) {
 		hand_out(vms, n, true, total);
-		return 0;
+		return;
 	}
 	hand_out(vms, n, false, total - minima);
 	for (size_t i = 0; i < n; i++)
 		vms[i].target += least(&vms[i]);
-	return 0;
 }

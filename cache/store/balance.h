@@ -21,7 +21,7 @@ struct balance_vm {
 };
 
 /* Sum of targets <= total; when the minima alone are more than total, they shrink in proportion.
- * Deterministic: rounding leaves no chunk that somebody wants. -ENOMEM. */
-int balance__targets(struct balance_vm *vms, size_t n, __u64 total);
+ * Deterministic: rounding leaves no chunk that somebody wants. */
+void balance__targets(struct balance_vm *vms, size_t n, __u64 total);
 
 #endif

@@ -64,6 +64,12 @@ void in_flight__free(struct in_flight *f)
 	region__free(&f->region, f->memory);
 }
 
+void in_flight__trim(struct in_flight *f)
+{
+	if (!f->pages && f->mask + 1 > FIRST_ROOM)
+		resize(f, FIRST_ROOM);
+}
+
 /* The page's entry, a new one if need be: then it is not in use yet. NULL: no memory. */
 static struct in_flight_page *enter(struct in_flight *f, __u64 page)
 {
@@ -102,6 +108,12 @@ static void leave(struct in_flight *f, struct in_flight_page *p)
 	f->entry[gap] = (struct in_flight_page){0};
 }
 
+static void raise(struct in_flight_page *p, unsigned standing)
+{
+	if (p->standing < standing)
+		p->standing = standing;
+}
+
 static cache_token blind_write(struct in_flight *f)
 {
 	f->blind++;
@@ -109,43 +121,43 @@ static cache_token blind_write(struct in_flight *f)
 	return BLIND;
 }
 
-cache_token in_flight__read(struct in_flight *f, __u64 page, bool back)
+cache_token in_flight__read(struct in_flight *f, __u64 page, unsigned standing)
 {
 	struct in_flight_page *p = f->blind ? NULL : enter(f, page);
 
 	if (!p || p->writers)
 		return 0;
 	p->readers++;
-	p->back |= back;
+	raise(p, standing);
 	return p->epoch;
 }
 
-cache_token in_flight__write(struct in_flight *f, __u64 page, bool back)
+cache_token in_flight__write(struct in_flight *f, __u64 page, unsigned standing)
 {
 	struct in_flight_page *p = enter(f, page);
 
 	if (!p)
 		return blind_write(f);
 	p->epoch = f->epochs++;
-	p->back |= back;
+	raise(p, standing);
 	f->written += !p->writers;
 	return p->writers++ || f->blind ? 0 : p->epoch;
 }
 
-bool in_flight__end_read(struct in_flight *f, __u64 page, cache_token t, bool *back)
+bool in_flight__end_read(struct in_flight *f, __u64 page, cache_token t, unsigned *standing)
 {
 	struct in_flight_page *p = seek(f, page);
 	bool known = t == p->epoch;
 
 	if (!t)
 		return false;
-	*back = p->back;
+	*standing = p->standing;
 	p->readers--;
 	leave(f, p);
 	return known;
 }
 
-bool in_flight__end_write(struct in_flight *f, __u64 page, cache_token t, bool *back)
+bool in_flight__end_write(struct in_flight *f, __u64 page, cache_token t, unsigned *standing)
 {
 	struct in_flight_page *p = seek(f, page);
 	bool known = t == p->epoch;
@@ -154,7 +166,7 @@ bool in_flight__end_write(struct in_flight *f, __u64 page, cache_token t, bool *
 		f->blind--;
 		return false;
 	}
-	*back = p->back;
+	*standing = p->standing;
 	p->writers--;
 	f->written -= !p->writers;
 	leave(f, p);

@@ -20,8 +20,8 @@
 struct in_flight_page {
 	__u64 page, epoch;
 	__u32 writers;
-	__u32 readers : 31; /* those with a token */
-	__u32 back : 1;	    /* the page was known before: see store_policy.h */
+	__u32 readers : 28; /* those with a token */
+	__u32 standing : 4; /* the page's: see store_policy.h */
 };
 
 struct in_flight {
@@ -38,13 +38,15 @@ struct in_flight {
 /* -ENOMEM. */
 int in_flight__init(struct in_flight *f, struct memory *m);
 void in_flight__free(struct in_flight *f);
+/* Give memory back, when nothing is in flight. */
+void in_flight__trim(struct in_flight *f);
 
-cache_token in_flight__read(struct in_flight *f, __u64 page, bool back);
-cache_token in_flight__write(struct in_flight *f, __u64 page, bool back);
-/* Whether the request is to be remembered, and what `back` was at the beginning of any of those to
- * the page (not changed when not). */
-bool in_flight__end_read(struct in_flight *f, __u64 page, cache_token t, bool *back);
-bool in_flight__end_write(struct in_flight *f, __u64 page, cache_token t, bool *back);
+cache_token in_flight__read(struct in_flight *f, __u64 page, unsigned standing);
+cache_token in_flight__write(struct in_flight *f, __u64 page, unsigned standing);
+/* Whether the request is to be remembered, and the highest standing at the beginning of those to
+ * the page (not changed when there is no token). */
+bool in_flight__end_read(struct in_flight *f, __u64 page, cache_token t, unsigned *standing);
+bool in_flight__end_write(struct in_flight *f, __u64 page, cache_token t, unsigned *standing);
 
 bool in_flight__writing(const struct in_flight *f, __u64 page);
 /* These pages changed: no request in flight to them is to be remembered. */

@@ -7,8 +7,12 @@
  * variants give the same hash.
  *
  * A slot that is written to will not be looked at for long, so on x86 its lines go past the CPU's
- * caches: they need not be read from memory before, and push nothing out. What is hashed is another
- * copy of the same registers, which stays in the first-level cache.
+ * caches, unless they are there: they need not be read from memory before, and push nothing out.
+ * What is hashed is another copy of the same registers, which stays in the first-level cache. Such
+ * stores are not in order with any others, but the thread that made them sees them, and a slot goes
+ * to another thread only by a message, whose locked instruction they are before (Intel's manual,
+ * volume 3, "Buffering of write combining memory locations"; AMD's, volume 2, "Write-combining
+ * buffer flush").
  */
 #include <errno.h>
 #include <string.h>
@@ -85,27 +89,31 @@ static void copy_twice_sse2(char *slot, char *copy, const char *frame)
 	}
 }
 
-struct page_digest page_digest__copy(const struct cache_secret *s, void *slot, const void *frame)
+static struct page_digest copy_past_caches(const struct cache_secret *s, void *slot,
+					   const void *frame)
 {
 	char copy[PAGE_BYTES] __attribute__((aligned(64)));
-	struct page_digest digest;
 
 	if (__builtin_cpu_supports("avx2"))
 		copy_twice_avx2(slot, copy, frame);
 	else
 		copy_twice_sse2(slot, copy, frame);
-	digest = page_digest__of(s, copy);
-	/* Such stores are not in order with any others. */
-	_mm_sfence();
-	return digest;
+	return page_digest__of(s, copy);
 }
 
 #else
+#define copy_past_caches copy_through_caches
+#endif
 
-struct page_digest page_digest__copy(const struct cache_secret *s, void *slot, const void *frame)
+static struct page_digest copy_through_caches(const struct cache_secret *s, void *slot,
+					      const void *frame)
 {
 	memcpy(slot, frame, PAGE_BYTES);
 	return page_digest__of(s, slot);
 }
 
-#endif
+struct page_digest page_digest__copy(const struct cache_secret *s, void *slot, const void *frame,
+				     bool warm)
+{
+	return warm ? copy_through_caches(s, slot, frame) : copy_past_caches(s, slot, frame);
+}

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "residents.h"
 
-/* Numbers have 30 bits: see exclusive_cache.c. */
-#define MAX_RESIDENTS (1U << 30)
+/* Numbers have 28 bits: see exclusive_cache.c. */
+#define MAX_RESIDENTS (1U << 28)
+#define MORE_BYTES (64UL << 10)
 
 void residents__init(struct residents *r, struct memory *m, __u64 max)
 {
@@ -28,8 +29,9 @@ static __u32 one_more(struct residents *r)
 	if (r->used == r->max)
 		return RESIDENTS_NONE;
 	if (need > r->region.bytes) {
-		/* A fourth more while that is below a huge page: it is copied each time. */
-		int err = region__grow(&r->region, r->memory, need + (need / 4 & -4096UL));
+		/* An eighth more while it is copied each time. */
+		size_t more = need < REGION_CHUNK ? need / 8 & -4096UL : MORE_BYTES;
+		int err = region__grow(&r->region, r->memory, need + more);
 
 		r->digest = r->region.base;
 		if (err && need > r->region.bytes)

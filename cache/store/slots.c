@@ -5,30 +5,26 @@
 
 #include "slots.h"
 
-/* Slot numbers have 30 bits: see exclusive_cache.c. */
-#define MAX_CHUNKS (((1U << 30) - SLOT_LISTS) / ARENA_SLOTS)
+/* Slot numbers have 31 bits: see exclusive_cache.c. */
+#define MAX_CHUNKS (((1U << 31) - SLOT_LISTS) / ARENA_SLOTS)
 #define FIRST_ROOM 8
 /* Chunks looked at to find one with few pages in it. */
 #define SPARE_LOOKS 16
 
 static int reserve(struct slots *s, __u32 chunks)
 {
-	size_t slots = SLOT_LISTS + (size_t)chunks * ARENA_SLOTS;
+	size_t slots = (size_t)chunks * ARENA_SLOTS;
 	int err = region__grow(&s->region, s->memory, slots * sizeof(struct slot));
 
 	s->slot = s->region.base; /* may have moved, even if it did not grow enough */
 	return err;
 }
 
-int slots__init(struct slots *s, struct memory *m)
+void slots__init(struct slots *s, struct memory *m)
 {
-	int err;
-
 	*s = (struct slots){.memory = m};
-	err = reserve(s, 0);
-	for (__u32 i = 0; !err && i < SLOT_LISTS; i++)
-		s->slot[i] = (struct slot){.list = i, .newer = i, .older = i};
-	return err;
+	for (__u32 i = 0; i < SLOT_LISTS; i++)
+		s->head[i] = (struct slot){.list = i, .newer = i, .older = i};
 }
 
 void slots__free(struct slots *s)
@@ -66,9 +62,8 @@ static void enter(struct slots *s, __u32 number)
 static void enter_all(struct slots *s)
 {
 	memset(s->by_address, 0, 2 * s->room * sizeof(*s->by_address));
-	for (__u32 i = 0; i < s->numbers; i++)
-		if (s->chunk[i].base)
-			enter(s, i);
+	for (__u32 i = 0; i < s->chunks; i++)
+		enter(s, i);
 }
 
 __u32 slots__of_address(const struct slots *s, const void *address)
@@ -82,18 +77,21 @@ __u32 slots__of_address(const struct slots *s, const void *address)
 	       ((const char *)address - base) / SLOT_BYTES;
 }
 
-static int more_room(struct slots *s)
+static int change_room(struct slots *s, __u32 room)
 {
-	__u32 room = s->room ? 2 * s->room : FIRST_ROOM;
-	struct slot_chunk *chunk = reallocarray(s->chunk, room, sizeof(*chunk));
-	__u32 *by_address;
+	struct slot_chunk *chunk = calloc(room, sizeof(*chunk));
+	__u32 *by_address = calloc(2 * (size_t)room, sizeof(*by_address));
 
-	if (!chunk)
+	if (!chunk || !by_address) {
+		free(chunk);
+		free(by_address);
 		return -ENOMEM;
+	}
+	if (s->chunks)
+		memcpy(chunk, s->chunk, s->chunks * sizeof(*chunk));
+	free(s->chunk);
+	free(s->by_address);
 	s->chunk = chunk;
-	by_address = reallocarray(s->by_address, 2 * room, sizeof(*by_address));
-	if (!by_address)
-		return -ENOMEM;
 	s->by_address = by_address;
 	s->room = room;
 	enter_all(s);
@@ -106,22 +104,22 @@ static void unlink_slot(struct slots *s, struct slot *n)
 {
 	if (n->list == SLOTS_HELD)
 		return;
-	s->slot[n->newer].older = n->older;
-	s->slot[n->older].newer = n->newer;
+	slots__at(s, n->newer)->older = n->older;
+	slots__at(s, n->older)->newer = n->newer;
 }
 
 static void link_slot(struct slots *s, __u32 slot, enum slot_list list)
 {
-	struct slot *n = &s->slot[slot];
-	__u32 next = s->slot[list].older;
+	struct slot *n = slots__at(s, slot);
+	__u32 next = s->head[list].older;
 
 	n->list = list;
 	if (list == SLOTS_HELD)
 		return;
 	n->newer = list;
 	n->older = next;
-	s->slot[next].newer = slot;
-	s->slot[list].older = slot;
+	slots__at(s, next)->newer = slot;
+	s->head[list].older = slot;
 }
 
 /* n slots of that chunk are on that list now, or fewer. */
@@ -137,7 +135,7 @@ static void account(struct slots *s, struct slot_chunk *c, enum slot_list list, 
 void slots__move(struct slots *s, __u32 slot, enum slot_list to)
 {
 	struct slot_chunk *c = &s->chunk[slots__chunk_of(slot)];
-	struct slot *n = &s->slot[slot];
+	struct slot *n = slots__at(s, slot);
 
 	account(s, c, n->list, -1);
 	unlink_slot(s, n);
@@ -145,43 +143,78 @@ void slots__move(struct slots *s, __u32 slot, enum slot_list to)
 	account(s, c, to, 1);
 }
 
+static void put_in_place(struct slots *s, __u32 to, const struct slot *old)
+{
+	*slots__at(s, to) = *old;
+	if (old->list == SLOTS_HELD)
+		return;
+	slots__at(s, old->newer)->older = to;
+	slots__at(s, old->older)->newer = to;
+}
+
 void slots__replace(struct slots *s, __u32 from, __u32 to)
 {
-	const struct slot *old = &s->slot[from];
+	const struct slot *old = slots__at(s, from);
 
 	slots__move(s, to, SLOTS_HELD);
 	account(s, &s->chunk[slots__chunk_of(to)], SLOTS_HELD, -1);
 	account(s, &s->chunk[slots__chunk_of(from)], old->list, -1);
 	account(s, &s->chunk[slots__chunk_of(to)], old->list, 1);
-	s->slot[to] = *old;
-	s->slot[old->newer].older = to;
-	s->slot[old->older].newer = to;
+	put_in_place(s, to, old);
+}
+
+/* --- all at once --- */
+
+static void append_list(struct slots *s, enum slot_list from, enum slot_list to)
+{
+	struct slot *f = &s->head[from], *t = &s->head[to];
+
+	if (!s->count[from])
+		return;
+	slots__at(s, f->newer)->older = t->older;
+	slots__at(s, t->older)->newer = f->newer;
+	slots__at(s, f->older)->newer = to;
+	t->older = f->older;
+	f->newer = f->older = from;
+	s->count[to] += s->count[from];
+	s->count[from] = 0;
+}
+
+void slots__drop_all(struct slots *s)
+{
+	append_list(s, SLOTS_FIRST, SLOTS_DROPPED);
+	append_list(s, SLOTS_SECOND, SLOTS_DROPPED);
+}
+
+bool slots__correct(struct slots *s, __u32 n)
+{
+	for (; n && s->count[SLOTS_DROPPED]; n--) {
+		__u32 slot = slots__oldest(s, SLOTS_DROPPED);
+
+		slots__at(s, slot)->list = SLOTS_DROPPED;
+		slots__move(s, slot, SLOTS_FREE);
+	}
+	return s->count[SLOTS_DROPPED];
+}
+
+__u32 slots__a_free_one(struct slots *s)
+{
+	if (!s->count[SLOTS_FREE])
+		slots__correct(s, 1);
+	return slots__newest(s, SLOTS_FREE);
 }
 
 /* --- chunks --- */
 
-static __u32 unused_number(const struct slots *s)
-{
-	__u32 i = 0;
-
-	if (s->chunks == s->numbers)
-		return s->numbers;
-	while (s->chunk[i].base)
-		i++;
-	return i;
-}
-
 int slots__add_chunk(struct slots *s, void *base)
 {
-	__u32 number = unused_number(s), first = SLOT_LISTS + number * ARENA_SLOTS;
+	__u32 number = s->chunks, first = SLOT_LISTS + number * ARENA_SLOTS;
 
 	if (number == MAX_CHUNKS || reserve(s, number + 1))
 		return -ENOMEM;
-	if (number == s->room && more_room(s))
+	if (number == s->room && change_room(s, number ? 2 * number : FIRST_ROOM))
 		return -ENOMEM;
 	s->chunk[number] = (struct slot_chunk){.base = base};
-	if (number == s->numbers)
-		s->numbers++;
 	s->chunks++;
 	enter(s, number);
 	for (__u32 i = first; i < first + ARENA_SLOTS; i++) {
@@ -196,10 +229,10 @@ struct slot_chunk *slots__spare_chunk(struct slots *s)
 	struct slot_chunk *best = NULL;
 	__u32 looks = 0;
 
-	for (__u32 n = s->numbers; n-- && looks < SPARE_LOOKS;) {
-		struct slot_chunk *c = &s->chunk[s->hand++ % s->numbers];
+	for (__u32 n = s->chunks; n-- && looks < SPARE_LOOKS;) {
+		struct slot_chunk *c = &s->chunk[s->hand++ % s->chunks];
 
-		if (!c->base || c->held)
+		if (c->held)
 			continue;
 		looks++;
 		if (!best || c->cached < best->cached)
@@ -213,24 +246,43 @@ __u32 slots__close_chunk(struct slots *s, struct slot_chunk *c)
 	__u32 first = SLOT_LISTS + (c - s->chunk) * ARENA_SLOTS;
 
 	for (__u32 i = first; i < first + ARENA_SLOTS; i++) {
-		if (s->slot[i].list != SLOTS_FREE)
+		struct slot *n = slots__at(s, i);
+
+		if (n->list != SLOTS_FREE)
 			continue;
-		unlink_slot(s, &s->slot[i]);
-		s->slot[i].list = SLOTS_HELD;
+		unlink_slot(s, n);
+		n->list = SLOTS_HELD;
 		s->count[SLOTS_FREE]--;
 	}
 	return first;
 }
 
-void *slots__remove_chunk(struct slots *s, struct slot_chunk *c)
+/* The last chunk's records to those of another. */
+static void renumber(struct slots *s, __u32 number)
 {
+	__u32 from = SLOT_LISTS + s->chunks * ARENA_SLOTS;
+	__u32 to = SLOT_LISTS + number * ARENA_SLOTS;
+
+	for (__u32 i = 0; i < ARENA_SLOTS; i++)
+		put_in_place(s, to + i, slots__at(s, from + i));
+	s->chunk[number] = s->chunk[s->chunks];
+}
+
+void *slots__remove_chunk(struct slots *s, struct slot_chunk *c, __u32 *first)
+{
+	__u32 number = c - s->chunk;
 	void *base = c->base;
 
-	c->base = NULL;
 	s->chunks--;
-	while (s->numbers && !s->chunk[s->numbers - 1].base)
-		s->numbers--;
+	*first = number < s->chunks ? SLOT_LISTS + number * ARENA_SLOTS : 0;
+	if (*first)
+		renumber(s, number);
+	if (s->room > FIRST_ROOM && s->chunks <= s->room / 4)
+		change_room(s, s->room / 2);
 	enter_all(s);
+	region__shrink(&s->region, s->memory,
+		       (size_t)s->chunks * ARENA_SLOTS * sizeof(struct slot));
+	s->slot = s->region.base;
 	return base;
 }
 

@@ -4,6 +4,7 @@
 #define HVTRACE_VHOST_DEVICE_H
 
 #include "../unix_socket.h"
+#include "closer.h"
 #include "inflight.h"
 #include "message.h"
 #include "vhost_dev.h"
@@ -27,8 +28,12 @@ struct vhost_dev {
 	void *ctx;
 	struct listener listener;
 	struct loop_fd accept; /* the listener's; fd -1: none */
+	struct loop_fd retry;  /* a timer: front ends may be accepted again */
 	struct loop_fd socket; /* the front end's; fd -1: none */
 	bool watched;	       /* socket is */
+	bool accepting;	       /* accept is watched */
+	bool deaf;	       /* it waits for the timer */
+	struct closer *closer;
 	pid_t pid;
 
 	__u64 offered; /* virtio features */

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "given_fd.h"
 #include "inflight.h"
 
 #define VERSION 1
@@ -72,6 +73,8 @@ static int check_file(int fd, __u64 offset, __u64 bytes)
 {
 	struct stat s;
 
+	if (!given_fd__is_memory(fd))
+		return -EINVAL;
 	if (fstat(fd, &s))
 		return -errno;
 	if (!S_ISREG(s.st_mode) || offset + bytes < offset || (__u64)s.st_size < offset + bytes)
@@ -102,7 +105,6 @@ int inflight_map__open(struct inflight_map *m, unsigned queues, unsigned size, _
 
 	if (!err)
 		err = map_file(&new, offset, bytes, fd);
-	close(fd);
 	if (err)
 		return err;
 	new.guard = sigbus_guard__new(new.map, new.map_bytes, fn, ctx);

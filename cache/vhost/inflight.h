@@ -34,8 +34,8 @@ struct inflight_map {
 __u64 inflight__bytes(unsigned queues, unsigned size);
 /* A new file for them, zeroed and sealed: the fd, or -errno. */
 int inflight__create(unsigned queues, unsigned size);
-/* Map such a file: takes over fd, even when it fails. fn: see sigbus.h. -EINVAL: it is too short,
- * or is no such file; -errno. */
+/* Map such a file; fd stays the caller's. fn: see sigbus.h. -EINVAL: it is too short, or is no such
+ * file (see given_fd__is_memory()); -errno. */
 int inflight_map__open(struct inflight_map *m, unsigned queues, unsigned size, __u64 offset, int fd,
 		       void (*fn)(void *ctx), void *ctx);
 void inflight_map__close(struct inflight_map *m);

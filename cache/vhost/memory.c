@@ -6,9 +6,9 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <unistd.h>
 #include <linux/magic.h>
 
+#include "given_fd.h"
 #include "memory.h"
 
 /* --- mapping --- */
@@ -22,31 +22,47 @@ static void on_broken(void *ctx)
 }
 
 /* What the file's offsets and lengths are mapped in: huge pages cannot be mapped in part. */
-static int file__block(int fd, __u64 end, __u64 *block)
+static int region__find_file(struct guest_region *r, int fd, __u64 *block)
 {
 	struct statfs fs;
 	struct stat s;
 
+	if (!given_fd__is_memory(fd))
+		return -EMEDIUMTYPE;
 	if (fstat(fd, &s) || fstatfs(fd, &fs))
 		return -errno;
-	if (!S_ISREG(s.st_mode) || (__u64)s.st_size < end)
+	if (!S_ISREG(s.st_mode) || (__u64)s.st_size < r->offset + r->bytes)
 		return -EINVAL;
+	r->dev = s.st_dev;
+	r->ino = s.st_ino;
 	if (fs.f_type == HUGETLBFS_MAGIC)
 		*block = s.st_blksize;
 	return 0;
 }
 
-static int region__map_file(struct guest_region *r, __u64 offset, int fd)
+/* The file's same pages twice: frames that take no memory could be any number of them. */
+static bool is_alias(const struct guest_memory *m, const struct guest_region *r)
+{
+	for (const struct guest_region *o = m->region; o < m->region + m->nr; o++)
+		if (o->dev == r->dev && o->ino == r->ino && o->offset < r->offset + r->bytes &&
+		    r->offset < o->offset + o->bytes)
+			return true;
+	return false;
+}
+
+static int region__map_file(struct guest_region *r, const struct guest_memory *m, int fd)
 {
 	__u64 block = GUEST_PAGE, before;
-	int err = file__block(fd, offset + r->bytes, &block);
+	int err = region__find_file(r, fd, &block);
 
 	if (err)
 		return err;
-	before = offset % block;
+	if (is_alias(m, r))
+		return -EINVAL;
+	before = r->offset % block;
 	r->map_bytes = (before + r->bytes + block - 1) / block * block;
 	r->map = mmap(NULL, r->map_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
-		      offset - before);
+		      r->offset - before);
 	if (r->map == MAP_FAILED)
 		return -errno;
 	r->base = (char *)r->map + before;
@@ -81,9 +97,9 @@ static void region__unmap(struct guest_region *r)
 		munmap(r->map, r->map_bytes);
 }
 
-static int region__map(struct guest_region *r, struct guest_memory *m, __u64 offset, int fd)
+static int region__map(struct guest_region *r, struct guest_memory *m, int fd)
 {
-	int err = region__map_file(r, offset, fd);
+	int err = region__map_file(r, m, fd);
 
 	if (!err)
 		err = region__map_hints(r);
@@ -151,14 +167,13 @@ static void insert(struct guest_memory *m, const struct guest_region *r)
 int guest_memory__add(struct guest_memory *m, __u64 gpa, __u64 bytes, __u64 hva, __u64 offset,
 		      int fd)
 {
-	struct guest_region r = {.gpa = gpa, .bytes = bytes, .hva = hva};
+	struct guest_region r = {.gpa = gpa, .bytes = bytes, .hva = hva, .offset = offset};
 	int err = is_sane(gpa, bytes, hva, offset) ? may_add(m, gpa, bytes) : -EINVAL;
 
 	if (!err)
-		err = region__map(&r, m, offset, fd);
+		err = region__map(&r, m, fd);
 	if (!err)
 		insert(m, &r);
-	close(fd);
 	return err;
 }
 

@@ -26,6 +26,8 @@ struct guest_region {
 	__u64 gpa;	     /* guest physical address, and */
 	__u64 bytes;	     /* length: whole pages */
 	__u64 hva;	     /* where the front end has it: its user address */
+	__u64 dev, ino;	     /* its file, and */
+	__u64 offset;	     /* where in that, bytes */
 	char *base;	     /* where it is here */
 	_Atomic __u64 *hint; /* a frame: disk page + 1, or 0; bytes / 4096 of them */
 	void *map;	     /* of mmap, with what comes before base */
@@ -41,8 +43,9 @@ struct guest_memory {
 	void (*broke)(struct guest_memory *m);
 };
 
-/* Map a region: takes over fd, even when it fails. -EINVAL: overlaps, wraps, is empty or not of
- * whole pages, or the file is shorter; -ENOSPC: too many; -errno of mmap(). */
+/* Map a region; fd stays the caller's. -EINVAL: overlaps another, in guest memory or in the file,
+ * wraps, is empty or not of whole pages, or the file is shorter; -EMEDIUMTYPE: a file that
+ * given_fd__is_memory() says no to; -ENOSPC: too many; -errno of mmap(). */
 int guest_memory__add(struct guest_memory *m, __u64 gpa, __u64 bytes, __u64 hva, __u64 offset,
 		      int fd);
 /* -ENOENT. */

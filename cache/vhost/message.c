@@ -15,38 +15,22 @@
 _Static_assert(PAYLOAD >= sizeof(struct vhost_table), "the largest one");
 
 union control {
-	char bytes[CMSG_SPACE(VHOST_FDS * sizeof(int))];
+	char bytes[CMSG_SPACE(VHOST_FDS_CAME * sizeof(int))];
 	struct cmsghdr align;
 };
 
 /* --- reading --- */
 
-/* The fds of a message that has already as many as it may are closed. */
-static int keep_fd(struct vhost_msg *m, int fd)
-{
-	if (m->nr_fds < VHOST_FDS) {
-		m->fd[m->nr_fds++] = fd;
-		return 0;
-	}
-	close(fd);
-	return -EPROTO;
-}
-
+/* Too many are kept as well, until they are closed: nothing is received after them. */
 static int keep_fds(struct vhost_msg *m, struct msghdr *h)
 {
-	int err = h->msg_flags & MSG_CTRUNC ? -EPROTO : 0;
-
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
-		for (size_t at = 0; CMSG_LEN(at + sizeof(int)) <= c->cmsg_len; at += sizeof(int)) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(c) + at, sizeof(fd));
-			err = keep_fd(m, fd) ?: err;
-		}
+		for (size_t at = 0; CMSG_LEN(at + sizeof(int)) <= c->cmsg_len; at += sizeof(int))
+			memcpy(&m->fd[m->nr_fds++], CMSG_DATA(c) + at, sizeof(int));
 	}
-	return err;
+	return h->msg_flags & MSG_CTRUNC || m->nr_fds > VHOST_FDS ? -EPROTO : 0;
 }
 
 /* Where the next bytes go, and how many: never beyond this message, whose fds these are. */
@@ -74,8 +58,8 @@ static ssize_t receive(struct vhost_msg *m, int socket, const char **reason)
 	}
 	if (keep_fds(m, &h)) {
 		*reason = h.msg_flags & MSG_CTRUNC
-				  ? "its file descriptors did not come through: too many, or too "
-				    "many files are open here (see ulimit -n)"
+				  ? "its file descriptors did not come through: too many files are "
+				    "open here (see ulimit -n)"
 				  : "it sent too many file descriptors";
 		return -EPROTO;
 	}
@@ -112,11 +96,14 @@ int vhost_msg__read(struct vhost_msg *m, int socket, const char **reason)
 	return 1;
 }
 
-void vhost_msg__clear(struct vhost_msg *m)
+void vhost_msg__clear(struct vhost_msg *m, struct closer *c)
 {
-	for (unsigned i = 0; i < m->nr_fds; i++)
-		if (m->fd[i] >= 0)
+	for (unsigned i = 0; i < m->nr_fds; i++) {
+		if (c)
+			closer__close(c, m->fd[i]);
+		else if (m->fd[i] >= 0)
 			close(m->fd[i]);
+	}
 	memset(m, 0, sizeof(*m));
 }
 

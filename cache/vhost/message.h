@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <linux/types.h>
 
+#include "closer.h"
+
 enum vhost_request {
 	VHOST_GET_FEATURES = 1,
 	VHOST_SET_FEATURES = 2,
@@ -61,6 +63,9 @@ enum vhost_request {
 #define VHOST_TABLE_REGIONS 8
 #define VHOST_CONFIG_BYTES 256
 #define VHOST_FDS 8
+/* That can come at once (SCM_MAX_FD). All are taken out of the socket: the kernel would close what
+ * is left, here and now. */
+#define VHOST_FDS_CAME 253
 
 struct vhost_header {
 	__u32 request, flags, size;
@@ -115,7 +120,7 @@ struct vhost_msg {
 		struct vhost_config config;
 		struct vhost_inflight inflight;
 	};
-	int fd[VHOST_FDS]; /* -1: was taken */
+	int fd[VHOST_FDS + VHOST_FDS_CAME]; /* -1: was taken */
 	unsigned nr_fds;
 	size_t got; /* bytes by now, while it is being read */
 };
@@ -123,8 +128,8 @@ struct vhost_msg {
 /* Go on reading a message, at first one of zeroes. 1: it is there. 0: what came is not all of it.
  * -errno with a reason: the connection is of no use any more (-EPIPE: it ended). */
 int vhost_msg__read(struct vhost_msg *m, int socket, const char **reason);
-/* Close what was not taken, be ready for the next. */
-void vhost_msg__clear(struct vhost_msg *m);
+/* Close what was not taken (c NULL: in this thread), be ready for the next. */
+void vhost_msg__clear(struct vhost_msg *m, struct closer *c);
 /* It is the caller's from here on; -1: there is none. */
 int vhost_msg__take_fd(struct vhost_msg *m, unsigned i);
 

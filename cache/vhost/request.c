@@ -132,7 +132,7 @@ static void refuse(struct vhost_dev *d, const struct request *r, const char *why
 
 static void done(struct vhost_dev *d)
 {
-	vhost_msg__clear(&d->msg);
+	vhost_msg__clear(&d->msg, d->closer);
 	vhost_dev__resume(d);
 	d->quiet = false;
 }

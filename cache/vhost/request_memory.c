@@ -9,7 +9,11 @@ static const char *why_not(int err)
 {
 	switch (err) {
 	case -EINVAL:
-		return "a region is not of whole pages, overlaps another or is not in its file";
+		return "a region is not of whole pages, overlaps another (there or in its file) or "
+		       "is "
+		       "not in its file";
+	case -EMEDIUMTYPE:
+		return "a region's file is none of memory (memfd, tmpfs, hugetlbfs)";
 	case -ENOSPC:
 		return "more memory than a guest may have";
 	case -ENOENT:
@@ -49,7 +53,7 @@ int vhost_request__set_mem_table(struct vhost_dev *d, struct vhost_msg *m, const
 	}
 	guest_memory__clear(&d->memory);
 	for (unsigned i = 0; i < t->nr && !err; i++)
-		err = add_region(d, &t->region[i], vhost_msg__take_fd(m, i), why);
+		err = add_region(d, &t->region[i], m->fd[i], why);
 	if (err)
 		guest_memory__clear(&d->memory);
 	changed(d);
@@ -63,7 +67,7 @@ int vhost_request__get_max_mem_slots(struct vhost_dev *d, struct vhost_msg *m, c
 
 int vhost_request__add_mem_reg(struct vhost_dev *d, struct vhost_msg *m, const char **why)
 {
-	int err = add_region(d, &m->slot.region, vhost_msg__take_fd(m, 0), why);
+	int err = add_region(d, &m->slot.region, m->fd[0], why);
 
 	if (!err)
 		changed(d);
@@ -123,8 +127,8 @@ int vhost_request__set_inflight_fd(struct vhost_dev *d, struct vhost_msg *m, con
 	*why = "the log is not where it should be in its file";
 	if (i->bytes < inflight__bytes(i->queues, i->size))
 		return -EINVAL;
-	err = inflight_map__open(&map, i->queues, i->size, i->offset, vhost_msg__take_fd(m, 0),
-				 vhost_dev__broken, d);
+	err = inflight_map__open(&map, i->queues, i->size, i->offset, m->fd[0], vhost_dev__broken,
+				 d);
 	if (err)
 		return err;
 	inflight_map__close(&d->inflight);

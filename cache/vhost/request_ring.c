@@ -2,10 +2,10 @@
 /* Requests about one ring; its number was checked, and it is stopped (but for its call fd). */
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "device.h"
+#include "given_fd.h"
 
 static struct vhost_ring *ring_of_state(struct vhost_dev *d, const struct vhost_msg *m)
 {
@@ -79,32 +79,24 @@ int vhost_request__get_vring_base(struct vhost_dev *d, struct vhost_msg *m, cons
 	return vhost_dev__reply(d, &s, sizeof(s), -1, why);
 }
 
-/* Anonymous inodes have no type. To write to anything else could wait (FUSE), raise SIGPIPE (a
- * socket or pipe that nobody reads) or change a file in this process's name; one that hung up would
- * wake its loop for ever. */
-static bool may_be_eventfd(int fd)
-{
-	struct stat s;
-
-	return !fstat(fd, &s) && !(s.st_mode & S_IFMT);
-}
-
-/* The message's fd, which must not block: -1 if it is said that there is none. -EBADF. */
+/* The message's fd, which must not block: -1 if it is said that there is none. -EBADF. To write to
+ * anything but an eventfd could raise SIGPIPE (a socket or pipe that nobody reads) or change a file
+ * in this process's name; one that hung up would wake its loop for ever, and closing it could take
+ * any time. */
 static int ring_fd(struct vhost_msg *m, int *fd, const char **why)
 {
 	*fd = -1;
 	if (m->u64 & VHOST_VRING_NO_FD)
 		return 0;
-	*fd = vhost_msg__take_fd(m, 0);
-	if (*fd < 0) {
+	if (!m->nr_fds) {
 		*why = "its file descriptor is missing";
 		return -EBADF;
 	}
-	if (!may_be_eventfd(*fd)) {
+	if (!given_fd__is_eventfd(m->fd[0])) {
 		*why = "its file descriptor is not an eventfd";
-		close(*fd);
 		return -EBADF;
 	}
+	*fd = vhost_msg__take_fd(m, 0);
 	fcntl(*fd, F_SETFL, fcntl(*fd, F_GETFL) | O_NONBLOCK);
 	return 0;
 }
@@ -124,11 +116,15 @@ int vhost_request__set_vring_kick(struct vhost_dev *d, struct vhost_msg *m, cons
 
 int vhost_request__set_vring_call(struct vhost_dev *d, struct vhost_msg *m, const char **why)
 {
+	struct vring *v = ring_of_fd(d, m)->vring;
 	int fd, err = ring_fd(m, &fd, why);
 
-	if (!err)
-		vring__set_call(ring_of_fd(d, m)->vring, fd);
-	return err;
+	if (err)
+		return err;
+	vring__set_call(v, fd);
+	/* What was used before may have been told to the old one only, or to none. */
+	closer__signal(d->closer, v->call);
+	return 0;
 }
 
 int vhost_request__set_vring_err(struct vhost_dev *d, struct vhost_msg *m, const char **why)

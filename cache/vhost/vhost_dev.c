@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "device.h"
@@ -68,6 +69,7 @@ static void ring__start(struct vhost_ring *r)
 	r->vring->features = d->features;
 	if (!vring__start(r->vring, &reason)) {
 		r->running = true;
+		closer__signal(d->closer, r->vring->call);
 		d->ops->start(d->ctx, r->vring);
 		return;
 	}
@@ -159,9 +161,11 @@ void vhost_dev__stopped(struct vhost_dev *d, struct vring *v)
 static void disconnect(struct vhost_dev *d)
 {
 	watch_socket(d, false);
-	close(d->socket.fd);
+	/* It hears of it now, whatever the closer has to do before. */
+	shutdown(d->socket.fd, SHUT_RDWR);
+	closer__close(d->closer, d->socket.fd);
 	d->socket.fd = -1;
-	vhost_msg__clear(&d->msg);
+	vhost_msg__clear(&d->msg, d->closer);
 	for (unsigned i = 0; i < d->nr_rings; i++) {
 		vhost_ring__reset(&d->ring[i]);
 		d->ring[i].vring->log = (struct inflight_log){0};
@@ -174,10 +178,43 @@ static void disconnect(struct vhost_dev *d)
 	d->ops->memory(d->ctx);
 	d->pid = 0;
 	d->ops->front_end(d->ctx, false, 0);
-	/* Whoever waits in the queue may come now. */
-	if (d->accept.fd >= 0 && loop__watch(d->loop, &d->accept, EPOLLIN))
-		d->ops->warn(d->ctx, "no more front ends can connect: no memory is left");
 	vhost_dev__resume(d);
+}
+
+static void watch_accept(struct vhost_dev *d, bool watch)
+{
+	if (d->accept.fd < 0 || watch == d->accepting)
+		return;
+	d->accepting = watch;
+	if (!watch) {
+		loop__unwatch(d->loop, &d->accept);
+	} else if (loop__watch(d->loop, &d->accept, EPOLLIN)) {
+		d->accepting = false;
+		d->ops->warn(d->ctx, "no more front ends can connect: no memory is left");
+	}
+}
+
+/* To the front end, or for the next one: not while what was given is being closed, of which there
+ * could be any number then. */
+static void listen_on(struct vhost_dev *d)
+{
+	bool idle = closer__is_idle(d->closer);
+
+	if (d->socket.fd < 0)
+		watch_accept(d, idle && !d->deaf);
+	else
+		watch_socket(d, idle);
+	if (d->lost)
+		vhost_dev__quiesce(d, VHOST_ALL_RINGS, disconnect);
+}
+
+/* All that was given is closed. */
+static void on_closed(void *dev)
+{
+	struct vhost_dev *d = dev;
+
+	if (!d->then)
+		listen_on(d);
 }
 
 static void on_message(struct loop_fd *f, __u32 events)
@@ -224,14 +261,39 @@ static int accept_one(int fd)
 	return accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 }
 
-/* Else it would wait, and the loop would be called for it again and again. */
+/* It would wait, and the loop would be called for it again and again. Neither is that to happen
+ * where there is no spare any more, nor are there to be more lines than one a second. */
 static void turn_away(struct vhost_dev *d)
 {
-	close(d->spare);
-	close(accept_one(d->accept.fd));
+	const struct itimerspec second = {.it_value.tv_sec = 1};
+	int fd;
+
+	if (d->spare >= 0)
+		close(d->spare);
+	fd = accept_one(d->accept.fd);
+	closer__close(d->closer, fd);
 	d->spare = spare_fd();
-	d->ops->warn(d->ctx,
-		     "a front end was turned away: too many files are open (see ulimit -n)");
+	d->ops->warn(d->ctx, fd < 0 ? "a front end has to wait: too many files are open (see "
+				      "ulimit -n)"
+				    : "a front end was turned away: too many files are open (see "
+				      "ulimit -n)");
+	d->deaf = true;
+	timerfd_settime(d->retry.fd, 0, &second, NULL);
+	watch_accept(d, false);
+}
+
+static void on_retry(struct loop_fd *f, __u32 events)
+{
+	struct vhost_dev *d = container_of(f, struct vhost_dev, retry);
+	__u64 n;
+
+	if (read(f->fd, &n, sizeof(n)) < 0)
+		return;
+	d->deaf = false;
+	if (d->spare < 0)
+		d->spare = spare_fd();
+	if (!d->then)
+		listen_on(d);
 }
 
 static void on_connection(struct loop_fd *f, __u32 events)
@@ -244,8 +306,7 @@ static void on_connection(struct loop_fd *f, __u32 events)
 			turn_away(d);
 		return;
 	}
-	/* One at a time. */
-	loop__unwatch(d->loop, f);
+	watch_accept(d, false);
 	connected(d, fd);
 }
 
@@ -294,10 +355,11 @@ static void on_broken_memory(struct guest_memory *m)
 static void destroy(struct vhost_dev *d)
 {
 	listener__close(&d->listener);
-	if (d->given_fd >= 0)
-		close(d->given_fd);
 	if (d->spare >= 0)
 		close(d->spare);
+	if (d->retry.fd >= 0)
+		close(d->retry.fd);
+	closer__free(d->closer);
 	for (unsigned i = 0; i < d->nr_rings; i++)
 		vring__free(d->ring[i].vring);
 	free(d);
@@ -317,9 +379,14 @@ static void on_end(struct loop_msg *m)
 
 static void finish(struct vhost_dev *d)
 {
-	if (d->accept.fd >= 0)
-		loop__unwatch(d->loop, &d->accept);
+	watch_accept(d, false);
 	d->accept.fd = -1;
+	loop__unwatch(d->loop, &d->retry);
+	/* Who waits in its queue may have sent something. */
+	closer__close(d->closer, listener__take(&d->listener));
+	/* What it has told by now comes before the end. */
+	closer__free(d->closer);
+	d->closer = NULL;
 	d->end.fn = on_end;
 	loop__post(d->loop, &d->end);
 }
@@ -356,14 +423,10 @@ void vhost_dev__resume(struct vhost_dev *d)
 		finish(d);
 		return;
 	}
-	if (d->socket.fd < 0)
-		return;
 	for (unsigned i = 0; i < d->nr_rings; i++)
 		if (ring__should_run(&d->ring[i]))
 			ring__start(&d->ring[i]);
-	watch_socket(d, true);
-	if (d->lost)
-		vhost_dev__quiesce(d, VHOST_ALL_RINGS, disconnect);
+	listen_on(d);
 }
 
 static int new_rings(struct vhost_dev *d, unsigned n)
@@ -390,9 +453,22 @@ static int listen_for_front_ends(struct vhost_dev *d, const char *path, char *wh
 		return err;
 	d->accept = (struct loop_fd){d->listener.fd, on_connection};
 	err = loop__watch(d->loop, &d->accept, EPOLLIN);
+	d->accepting = !err;
 	if (err)
 		snprintf(why, size, "can't wait for connections to %s: %s", path, strerror(-err));
 	return err;
+}
+
+static int init_helpers(struct vhost_dev *d)
+{
+	d->closer = closer__new(d->loop, on_closed, d);
+	if (!d->closer)
+		return -errno;
+	d->retry = (struct loop_fd){timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
+				    on_retry};
+	if (d->retry.fd < 0)
+		return -errno;
+	return loop__watch(d->loop, &d->retry, EPOLLIN);
 }
 
 static int check_opts(const struct vhost_dev_opts *o, char *why, size_t size)
@@ -415,7 +491,7 @@ static struct vhost_dev *alloc_dev(const struct vhost_dev_opts *o)
 	d->loop = o->loop;
 	d->ops = o->ops;
 	d->ctx = o->ctx;
-	d->listener.fd = d->accept.fd = d->socket.fd = d->given_fd = -1;
+	d->listener.fd = d->accept.fd = d->socket.fd = d->given_fd = d->retry.fd = -1;
 	d->spare = spare_fd();
 	d->offered = o->features;
 	memcpy(d->config, o->config, o->config_bytes);
@@ -434,7 +510,7 @@ int vhost_dev__new(struct vhost_dev **out, const struct vhost_dev_opts *o, char 
 	if (err)
 		return err;
 	d = alloc_dev(o);
-	err = d ? new_rings(d, o->queues) : -ENOMEM;
+	err = d ? new_rings(d, o->queues) ?: init_helpers(d) : -ENOMEM;
 	if (err)
 		snprintf(why, size, "can't make %u queues: %s", o->queues, strerror(-err));
 	else if (o->socket)

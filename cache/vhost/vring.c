@@ -108,8 +108,6 @@ void vring__set_call(struct vring *r, int fd)
 {
 	dup3(fd >= 0 ? fd : r->nobody, r->call, O_CLOEXEC);
 	close_fd(fd);
-	/* What was used before may have been told to the old one only, or to none. */
-	signal_fd(r->call);
 }
 
 static void *find_part(const struct vring *r, __u64 hva, __u64 bytes, unsigned align)
@@ -192,8 +190,6 @@ int vring__start(struct vring *r, const char **reason)
 	r->dead = false;
 	r->in_flight = 0;
 	r->seen_avail = r->next_avail;
-	/* The last server may have ended requests without a word. */
-	signal_fd(r->call);
 	return 0;
 }
 

@@ -54,7 +54,8 @@ void vring__set_base(struct vring *r, __u16 base);
 /* Take over an fd (-1: none) to be written to for an interrupt; also while it runs. */
 void vring__set_call(struct vring *r, int fd);
 
-/* Find the rings in guest memory and what was in flight. -EINVAL with a reason; -ENOMEM. */
+/* Find the rings in guest memory and what was in flight. The guest is to be interrupted then: the
+ * last server may have ended requests without a word. -EINVAL with a reason; -ENOMEM. */
 int vring__start(struct vring *r, const char **reason);
 
 /* For vring__pop(): what lies behind a head. */

@@ -33,9 +33,12 @@ wrong '--csv and --sizes are for curve' -s x stats --csv
 wrong "'--bogus'" -s x --bogus
 wrong "add: 'x' is not NAME=VALUE" -s x add web,x
 wrong "add: 'path' is given twice" -s x add web,path=a,path=b
-run "$hvtrace" ctl -s x drain $'\xff'
-status_is 2
-err_has 'is not UTF-8'
+for words in drain 'curve --sizes'; do
+	# shellcheck disable=SC2086 # words
+	run "$hvtrace" ctl -s x $words $'\xff'
+	status_is 2
+	err_has 'is not UTF-8'
+done
 
 # --- nobody there: why, and what to do
 unreachable()
@@ -52,7 +55,8 @@ unreachable()
 
 unreachable 'No such file.*is there a .hvtrace serve --control' "$hvtrace" ctl -s none stats
 : >plain
-unreachable 'Connection refused' "$hvtrace" ctl -s plain stats
+unreachable "Connection refused: that is no socket; give the one of 'hvtrace serve" "$hvtrace" ctl \
+	-s plain stats
 unreachable 'too long' "$hvtrace" ctl -s "$(printf %0200d 0)" stats
 
 # --- a server
@@ -118,6 +122,7 @@ ask resize 16MiB
 ask stats
 out_has '"capacity_bytes":16777216'
 asks_wrong "'16MB' is not a size" resize 16MB
+asks_wrong 'a cache of 1PiB is more than the memory of this host' resize 1PiB
 asks_wrong "'1p' is not a size" resize 1p
 ask drain
 ask drain web
@@ -132,7 +137,7 @@ status_is 0
 ask vms
 out_has '"vm":"db",.*"read_only":true.*"share":50'
 asks_wrong "db" add db,path=c.img,socket=e.sock
-asks_wrong "a.img" add x,path=a.img,socket=e.sock
+asks_wrong "a.img: web serves it already" add x,path=a.img,socket=e.sock
 asks_wrong "no such image" add x,path=none.img,socket=e.sock
 asks_wrong "w.sock" add x,path=c.img,socket=w.sock
 asks_wrong "x: a disk needs a socket" add x,path=c.img
@@ -141,6 +146,7 @@ asks_wrong "has no 'colour'" add x,path=c.img,socket=e.sock,colour=red
 ask set db,min=2MiB,max=8MiB
 ask vms
 out_has '"min_bytes":2097152,"max_bytes":8388608,"share":50'
+asks_wrong 'nothing to change: give min, max or share' set db
 asks_wrong 'min is above max' set db,min=1GiB
 asks_wrong "'path' cannot change" set db,path=x
 asks_wrong "no disk 'x'" set x,share=1
@@ -166,6 +172,21 @@ speak $'{"cmd":"version"}\n{"cmd":"drain","vm":7}\nnonsense\n{"cmd":"dance"}\n'
 out_has '"version"'
 out_has '"error":"not JSON'
 out_has "\"error\":\"unknown command 'dance'\""
+while read -r request culprit; do
+	speak "$request"
+	out_has "^\\{\"error\":\".*$culprit.*\"\\}\$"
+done <<'END'
+{"cmd":"resize","size":"16MiB","typo":1} resize has no .*typo.*; it has .*size
+{"cmd":"stats","vm":"web"} stats has no .*vm
+{"cmd":"curve","name":"web"} curve has no .*name.*; it has .*vm.*sizes
+{"cmd":"drain","name":"web"} drain has no .*name.*; it has .*vm
+{"cmd":"drain","vm":7} vm.* is no string
+{"cmd":"curve","vm":7} vm.* is no string
+{"cmd":"remove","name":"db","typo":1} remove has no .*typo
+{"cmd":"set","name":"db"} nothing to change
+END
+ask vms
+out_has '"vm":"web".*"vm":"db"'
 speak "$(printf '{"cmd":"%070000d' 0)"
 out_has 'longer than 65536 bytes'
 speak '{"cmd":"add","name":"x","path":[1],"socket":"s"}'
@@ -183,6 +204,29 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
 	err_has "only root and the server's own user"
 fi
 
+# --- many that come and go: the last ones are reported, those before are added up
+for ((i = 0; i < 70; i++)); do
+	echo '{"cmd":"add","name":"again","path":"c.img","socket":"e.sock","ro":true}'
+	echo '{"cmd":"remove","name":"again"}'
+done >requests
+speak "$(cat requests)"
+[ "$(grep -cx '{"ok":true}' out)" = 140 ] || fail "disks did not come and go: $(cat out)"
+
+# --- a server that stands still: who asks is told, and gets the answer when it goes on
+pid=$(pgrep -P $server)
+kill -STOP "$pid"
+spawn "$hvtrace" ctl version
+wait_until 30 test -s err || fail "no word of a server that does not answer"
+kill -CONT "$pid"
+finish
+status_is 0
+err_lines 1
+err_has '^hvtrace ctl: no answer for 10 s: the server is busy, or stopped; Ctrl-C ends'
+out_has '"version"'
+
 kill -TERM "$server"
 wait "$server" || fail "the server failed: $(cat server/err)"
+[ "$(grep -c '^== again, ended ==' server/out)" = 64 ] || fail "not the last 64 are reported"
+# db went before them.
+grep -qx '== 7 removed before ==' server/out || fail "no sum of those before"
 unreachable 'No such file' "$hvtrace" ctl stats

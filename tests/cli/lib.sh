@@ -107,6 +107,12 @@ out_lacks()
 	! grep -qE -- "$1" "$tmp/out" || fail "stdout has '$1'"
 }
 
+# out_fits WIDTH: no line of stdout is longer, in characters: awk may count bytes.
+out_fits()
+{
+	perl -CS -lne "exit 1 if length > $1" <"$tmp/out" || fail "a line of stdout is longer than $1"
+}
+
 out_empty()
 {
 	[ ! -s "$tmp/out" ] || fail "stdout is not empty"

@@ -10,11 +10,14 @@ truncate -s 8M b.img
 disk=web,path=a.img,socket=w.sock
 sum=$(sha256sum a.img)
 
+# What it runs in, if that is something else than this shell.
+inside=()
 # serve OPTION...: up when this returns; $child is its pid, what it says is in server.out and .err.
 serve()
 {
 	rm -f server.out
-	timeout --foreground -k 5 60 "$hvtrace" serve --cache 4MiB "$@" >server.out 2>server.err </dev/null &
+	timeout --foreground -k 5 60 "${inside[@]}" "$hvtrace" serve --cache 4MiB "$@" \
+		>server.out 2>server.err </dev/null &
 	guard=$!
 	# The first table comes when all is set up.
 	wait_until 20 grep -qs connected server.out || fail "no server: $(cat server.err)"
@@ -48,7 +51,7 @@ wrong()
 
 wrong '--cache SIZE is missing' --disk $disk
 wrong 'nothing to serve: add --disk' --cache 4MiB
-for size in '' x 1 4MB -1p 4097; do
+for size in '' x 1 4MB -1p 4097 16EiB; do
 	wrong "--cache '$size' is not a size" --cache "$size" --disk $disk
 done
 wrong "--cache '1MiB' is too small: 2MiB" --cache 1MiB --disk $disk
@@ -68,6 +71,7 @@ wrong "--disk: web: a disk needs a socket" --disk web,path=a.img
 wrong "--disk: a disk has no 'colour'" --disk $disk,colour=red
 wrong "--disk: 'path' is given twice" --disk $disk,path=b.img
 wrong "--disk: min '1' is not a size" --disk $disk,min=1
+wrong "--disk: min '16EiB' is not a size" --disk $disk,min=16EiB
 wrong "--disk: web: min is above max" --disk $disk,min=2MiB,max=1MiB
 wrong "--disk: there are two disks 'web'" --disk $disk --disk $disk
 wrong "--disk: db: socket 'w.sock' is that of web, too" --disk $disk \
@@ -96,11 +100,15 @@ refused 'odd.img' --cache 4MiB --disk web,path=odd.img,socket=w.sock
 refused 'empty.img' --cache 4MiB --disk web,path=empty.img,socket=w.sock
 mkdir folder
 refused 'folder' --cache 4MiB --disk web,path=folder,socket=w.sock
-refused 'cannot listen|no/w.sock' --cache 4MiB --disk web,path=a.img,socket=no/w.sock
+refused "cannot listen at 'no/w.sock': No such.*; make its folder first" --cache 4MiB \
+	--disk web,path=a.img,socket=no/w.sock
+refused 'Not a directory; give a path in a folder' --cache 4MiB \
+	--disk web,path=a.img,socket=odd.img/w.sock
 : >w.plain
 refused 'w.plain' --cache 4MiB --disk web,path=a.img,socket=w.plain
-refused "cannot listen at 'no/c'" --cache 4MiB --control no/c --disk $disk
+refused "cannot listen at 'no/c': No such.*; make its folder first" --cache 4MiB --control no/c --disk $disk
 refused "cannot write to folder 'no/csv'" --cache 4MiB --disk $disk --csv no/csv
+refused 'a cache of 1PiB is more than the memory of this host.*take less' --cache 1PiB --disk $disk
 refused "node" --cache 4MiB --node 1000 --disk $disk
 refused "no user 'nosuch'" --cache 4MiB --user nosuch --disk $disk
 refused "no user 'nosuch'" --cache 4MiB --socket-owner nosuch --disk $disk
@@ -111,6 +119,41 @@ status_is 1
 err_lines 1
 err_has "^hvtrace serve: .*Too many open files; raise the limit"
 out_empty
+
+# --- images that are not raw, that somebody writes to, that it has already
+printf 'QFI\373\0\0\0\3' >q.img
+truncate -s 8M q.img
+refused 'q.img: is a qcow2 image.*`qemu-img convert -f qcow2 -O raw q.img ' --cache 4MiB \
+	--disk web,path=q.img,socket=w.sock
+exec {writer}<>b.img
+refused 'b.img: another process has it open for writing, and did not lock it; .*fuser -v b.img' \
+	--cache 4MiB --disk web,path=b.img,socket=w.sock
+exec {writer}>&-
+ln b.img b.link
+refused 'b.link: web serves it already; remove that first, or make both read-only' --cache 4MiB \
+	--disk web,path=b.img,socket=w.sock --disk db,path=b.link,socket=d.sock,ro
+rm b.link
+run "$hvtrace" serve --cache 4MiB --disk web,path=b.img,socket=w.sock,ro \
+	--disk db,path=b.img,socket=d.sock,ro -d 0.1 -q
+status_is 0
+
+# --- a signal while it waits for an image ends it, in order
+for sig in INT TERM; do
+	exec {writer}<>b.img
+	spawn "$hvtrace" serve --cache 4MiB --wait 50 --disk web,path=a.img,socket=w.sock \
+		--disk db,path=b.img,socket=d.sock
+	wait_until 20 test -S w.sock || fail "the first disk is not served"
+	kill -$sig "$child"
+	begun=$SECONDS
+	finish
+	exec {writer}>&-
+	[ $((SECONDS - begun)) -lt 30 ] || fail "waited on after SIG$sig"
+	status_is 0
+	err_lines 1
+	err_has 'told to end while it waits: b.img: another process'
+	out_empty
+	[ ! -e w.sock ] || fail "the socket was left"
+done
 
 # --- configuration files: each fault with its line
 bad_config()
@@ -131,7 +174,7 @@ bad_config 'cache: "4MiB\n' '[0-9]: not YAML'
 bad_config 'cache: 4MiB\n---\ncache: 4MiB\n' '2: a second document'
 refused "cannot read configuration 'none.yaml'" --config none.yaml
 printf 'control: c.sock\n' >c.yaml
-wrong '--cache SIZE is missing' --config c.yaml
+refused "c.yaml: cache is missing; add a line such as 'cache: 4GiB'" --config c.yaml
 rm c.yaml
 
 # --- up, and down in order: the sockets are its own, and go with it
@@ -170,6 +213,10 @@ for file in served_latency curve events reuse; do
 done
 
 # --- Ctrl-C, and a duration
+serve --disk $disk --huge 1GiB
+grep -q 'smaller than one hugetlb page of 1GiB.*take --huge 2MiB' server.err ||
+	fail "huge pages: $(cat server.err)"
+end_serve INT
 serve --disk $disk
 end_serve INT
 run "$hvtrace" serve --cache 4MiB --disk $disk -d 0.3 --json -q
@@ -255,6 +302,19 @@ if [ "$(id -u)" -eq 0 ]; then
 	status_is 0
 	end_serve TERM
 	[ -z "$(ls run)" ] || fail "left behind: $(ls run)"
+	# Its groups, also when it is given as a number: in files that this server alone sees.
+	echo 'images:x:4321:other,imager' >group
+	echo 'imager:x:1234:1234::/:/bin/sh' >passwd
+	# shellcheck disable=SC2016 # for the shell in there
+	inside=(unshare -m sh -c 'mount --bind passwd /etc/passwd &&
+		mount --bind group /etc/group && exec "$@"' sh)
+	for user in imager 1234; do
+		serve --disk $disk --user $user
+		grep -qE '^Groups:\s1234 4321\s*$' "/proc/$child/status" ||
+			fail "groups of --user $user: $(grep Groups "/proc/$child/status")"
+		end_serve TERM
+	done
+	inside=()
 	serve --disk $disk --socket-owner :34
 	[ "$(stat -c '%g %a' w.sock)" = '34 660' ] || fail "group: $(stat -c '%g %a' w.sock)"
 	end_serve TERM

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * faulty-file BACKING FILE: storage that fails or stalls on command.
+ * faulty-file [-l ERRNO] BACKING FILE: storage that fails or stalls on command.
  *
  * Mounts a file over FILE, an existing one, with the bytes of BACKING, and says "ready". Then
  * commands, one a line, from stdin; to each it answers with a line, "ok" when it is in force:
@@ -17,6 +17,8 @@
  * OPS is all or some of read,write,sync,allocate with commas (allocate: discarding and zeroing);
  * for each the last command about it counts. sync has no range. When stdin ends, or at SIGTERM,
  * it unmounts and ends: a test uses a FIFO, opened for both (`<>fifo`).
+ *
+ * -l ERRNO: locks fail with that error, by name; without it the kernel has them itself.
  *
  * It does one thing at a time: what waits is kept, and answered later.
  */
@@ -62,6 +64,7 @@ struct faulty {
 	char line[256];
 	size_t line_bytes;
 	bool ended;
+	uint64_t lock_errno;
 };
 
 static volatile sig_atomic_t told_to_end;
@@ -263,7 +266,25 @@ static void on_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset,
 	come(req, ALLOCATE, mode, offset, bytes, NULL);
 }
 
-static const struct fuse_lowlevel_ops ops = {
+static void fail_lock(fuse_req_t req)
+{
+	const struct faulty *f = fuse_req_userdata(req);
+
+	fuse_reply_err(req, f->lock_errno);
+}
+
+static void on_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock)
+{
+	fail_lock(req);
+}
+
+static void on_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock,
+		     int sleep)
+{
+	fail_lock(req);
+}
+
+static const struct fuse_lowlevel_ops plain_ops = {
 	.init = on_init,
 	.getattr = on_getattr,
 	.setattr = on_setattr,
@@ -449,8 +470,14 @@ static struct fuse_session *mount_at(struct faulty *f, const char *file)
 	char *options = geteuid() ? "fsname=faulty" : "fsname=faulty,allow_other";
 	char *argv[] = {"faulty-file", "-o", options, NULL};
 	struct fuse_args args = FUSE_ARGS_INIT(3, argv);
-	struct fuse_session *s = fuse_session_new(&args, &ops, sizeof(ops), f);
+	struct fuse_lowlevel_ops ops = plain_ops;
+	struct fuse_session *s;
 
+	if (f->lock_errno) {
+		ops.getlk = on_getlk;
+		ops.setlk = on_setlk;
+	}
+	s = fuse_session_new(&args, &ops, sizeof(ops), f);
 	fuse_opt_free_args(&args);
 	if (!s || fuse_session_mount(s, file)) {
 		fprintf(stderr, "faulty-file: can't mount at %s; is it an existing file?\n", file);
@@ -463,18 +490,22 @@ int main(int argc, char **argv)
 {
 	struct faulty f = {.held_end = &f.held};
 	struct sigaction end = {.sa_handler = end_signal};
+	bool ok = true;
+	int c;
 
-	if (argc != 3) {
-		fprintf(stderr, "usage: faulty-file BACKING FILE <COMMANDS\n");
+	while ((c = getopt(argc, argv, "l:")) != -1)
+		ok &= c == 'l' && parse_errno(optarg, &f.lock_errno);
+	if (!ok || argc - optind != 2) {
+		fprintf(stderr, "usage: faulty-file [-l ERRNO] BACKING FILE <COMMANDS\n");
 		return 2;
 	}
-	f.fd = open(argv[1], O_RDWR | O_CLOEXEC);
+	f.fd = open(argv[optind], O_RDWR | O_CLOEXEC);
 	if (f.fd < 0)
-		die(argv[1]);
+		die(argv[optind]);
 	sigaction(SIGTERM, &end, NULL);
 	sigaction(SIGINT, &end, NULL);
 	sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
-	f.session = mount_at(&f, argv[2]);
+	f.session = mount_at(&f, argv[optind + 1]);
 	puts("ready");
 	fflush(stdout);
 	run(&f);

@@ -51,14 +51,14 @@ stop()
 	wait "$p" 2>/dev/null
 }
 
-# faulty NAME BYTES: a file of zeroes at $tmp/NAME that fails as it is told by `tell NAME`.
+# faulty NAME BYTES [OPTION...]: a file of zeroes at $tmp/NAME that fails as it is told by `tell NAME`.
 faulty()
 {
 	[ -e "$fault/faulty-file" ] || skip "faulty-file was not built: libfuse3 is missing"
 	[ -c /dev/fuse ] || skip "needs /dev/fuse (modprobe fuse)"
 	truncate -s "$2" "$tmp/$1.backing"
 	: >"$tmp/$1"
-	start "$1.faulty" "$fault/faulty-file" "$tmp/$1.backing" "$tmp/$1"
+	start "$1.faulty" "$fault/faulty-file" "${@:3}" "$tmp/$1.backing" "$tmp/$1"
 	defer "umount -l '$tmp/$1' 2>/dev/null"
 	heard "$1.faulty" ready
 }

@@ -148,8 +148,8 @@ static struct storage *open_storage(struct storage_opts *o)
 		exit(1);
 	}
 	info = storage__info(s);
-	printf("open bytes=%llu block=%u direct=%d discard=%d\n", info->bytes, info->block_bytes,
-	       info->direct, info->discard);
+	printf("open bytes=%llu block=%u direct=%d discard=%d locked=%d\n", info->bytes,
+	       info->block_bytes, info->direct, info->discard, info->locked);
 	fflush(stdout);
 	return s;
 }

@@ -129,6 +129,21 @@ stop qsd KILL
 heard_open ours
 quit ours
 
+# Locks that ought to work and do not keep nobody out; a file system may have none.
+for error in ENOLCK EIO; do
+	faulty $error 4M -l $error
+	refused "can't lock it" "$fault/storage-io" "$tmp/$error"
+	stop $error.faulty
+done
+faulty nolocks 4M -l ENOSYS
+io nolocks "$tmp/nolocks"
+grep -q locked=0 "$tmp/nolocks.out" || fail "a file system without locks is not told of"
+quit nolocks
+stop nolocks.faulty
+io ours "$image"
+grep -q locked=1 "$tmp/ours.out" || fail "locks are not told of"
+quit ours
+
 # --- storage that fails ---------------------------------------------------------------------
 
 faulty disk 4M
@@ -267,6 +282,12 @@ mkdir "$tmp/mnt"
 mount -o data=journal "$loop" "$tmp/mnt" || fail "no mount"
 defer "umount '$tmp/mnt'"
 refused 'is in use' "$fault/storage-io" "$loop"
+# The guest's cache is not to be of what the host writes to; what nobody writes to may be shared.
+refused 'is in use' "$fault/storage-io" -r "$loop"
+mount -o remount,ro "$loop" "$tmp/mnt" || fail "no read-only mount"
+io mounted -r "$loop"
+quit mounted
+mount -o remount,rw "$loop" "$tmp/mnt" || fail "no writable mount"
 truncate -s 1M "$tmp/mnt/image"
 for engine in '' -t; do
 	io journal $engine "$tmp/mnt/image"

@@ -89,7 +89,9 @@ static void check_answers(const struct client *c, size_t requests)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct control_command commands[] = {{"echo", on_echo}, {"fail", on_fail}};
+	static const char *const members[] = {"what", NULL};
+	static const struct control_command commands[] = {{"echo", members, on_echo},
+							  {"fail", NULL, on_fail}};
 	static struct client client;
 	struct control_opts opts = {.sz = sizeof(opts), .commands = commands, .nr_commands = 2};
 	struct control *control = NULL;

@@ -90,6 +90,7 @@ static void add_region(__u64 gpa, unsigned pages)
 
 	check(!ftruncate(fd, (off_t)pages * GUEST_PAGE));
 	check(!guest_memory__add(&memory, gpa, pages * GUEST_PAGE, HVA + (gpa - GPA), 0, fd));
+	close(fd);
 }
 
 static void on_log_lost(void *ctx)
@@ -101,10 +102,12 @@ static void on_log_lost(void *ctx)
 static void make_memory(void)
 {
 	if (!memory.nr) {
+		int log = inflight__create(1, MAX_SIZE);
+
 		add_region(GPA, PAGES);
 		add_region(GPA + PAGES * GUEST_PAGE, MORE);
-		check(!inflight_map__open(&inflight, 1, MAX_SIZE, 0, inflight__create(1, MAX_SIZE),
-					  on_log_lost, NULL));
+		check(!inflight_map__open(&inflight, 1, MAX_SIZE, 0, log, on_log_lost, NULL));
+		close(log);
 	}
 	memset(memory.region[0].base, 0, PAGES * GUEST_PAGE);
 	memset(memory.region[1].base, 0, MORE * GUEST_PAGE);

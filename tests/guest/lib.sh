@@ -58,9 +58,9 @@ skip()
 die()
 {
 	echo "FAILED: $*"
-	if [ -s "$WORK/console" ]; then
+	if [ -s "$WORK/$GUEST.console" ]; then
 		echo "the guest's console ended with:"
-		tail -n 20 "$WORK/console"
+		tail -n 20 "$WORK/$GUEST.console"
 	fi
 	exit 1
 }
@@ -212,6 +212,18 @@ loop_device()
 
 # ---------------------------------------------------------------- the guest
 
+# Most tests have one only.
+GUEST=guest
+declare -A GUESTS=()
+
+# guest_use NAME: that one is meant from now on by all that is said to a guest.
+guest_use()
+{
+	GUESTS[$GUEST]="${GUEST_PID:-}:${GUEST_IN:-}:${GUEST_OUT:-}"
+	GUEST=$1
+	IFS=: read -r GUEST_PID GUEST_IN GUEST_OUT <<<"${GUESTS[$1]:-}"
+}
+
 guest_kill()
 {
 	[ -n "${GUEST_PID:-}" ] || return 0
@@ -222,7 +234,8 @@ guest_kill()
 }
 
 # guest_start INITRAMFS [QEMU_OPTION...]; QEMU_PREFIX may hold a command to run QEMU by,
-# GUEST_KERNEL options of the kernel.
+# GUEST_KERNEL options of the kernel. On a busy host its timer stands still for longer than the kernel
+# waits when it looks whether there is one.
 guest_start()
 {
 	local initramfs=$1
@@ -233,13 +246,13 @@ guest_start()
 	exec {GUEST_IN}<>"$WORK/ctl.in" {GUEST_OUT}<>"$WORK/ctl.out"
 	${QEMU_PREFIX:-} qemu-system-x86_64 -accel tcg -display none -nodefaults \
 		-no-user-config -no-reboot -kernel "$KERNEL" -initrd "$initramfs" \
-		-append "console=ttyS0 quiet panic=-1 ${GUEST_KERNEL:-}" \
-		-serial "file:$WORK/console" \
+		-append "console=ttyS0 quiet panic=-1 no_timer_check ${GUEST_KERNEL:-}" \
+		-serial "file:$WORK/$GUEST.console" \
 		-chardev "pipe,id=ctl,path=$WORK/ctl" -serial chardev:ctl "$@" \
-		</dev/null >"$WORK/qemu" 2>&1 &
+		</dev/null >"$WORK/$GUEST.qemu" 2>&1 &
 	GUEST_PID=$!
-	defer guest_kill
-	guest_reply || die "no guest: $(cat "$WORK/qemu")"
+	defer "guest_use $GUEST; guest_kill"
+	guest_reply || die "no guest: $(cat "$WORK/$GUEST.qemu")"
 }
 
 # What the guest printed into REPLY, its status into STATUS. 1 when not all its bytes came:

@@ -3,12 +3,14 @@
  * Pages of a disk, read through the page cache or into a pool of the program's own.
  *
  *   pages stamp DISK PAGES VERSION                    write all of them
- *   pages PATTERN cached DISK PAGES COUNT SEED        read single pages through the page cache
- *   pages PATTERN FRAMES DISK PAGES COUNT SEED        the same into a pool of so many frames, from
- *                                                     which the least recently used page goes
+ *   pages PATTERN cached DISK PAGES COUNT SEED [VERSION]   read single pages through the page cache
+ *   pages PATTERN FRAMES DISK PAGES COUNT SEED [VERSION]   the same into a pool of so many frames,
+ *                                                     from which the least recently used page goes
+ *   pages PATTERN list PAGES COUNT SEED               only tell which pages these are, u64 each
  *   pages resident DISK                               ranges that the page cache holds: see there
  *
- * PATTERN is loop, uniform, zipf or mixed. What is read must be what stamp wrote, in any version.
+ * PATTERN is loop, uniform, zipf or mixed. What is read must be what stamp wrote, in that version,
+ * or in any that is the same for all.
  */
 #define _GNU_SOURCE
 #include "sectors.h"
@@ -201,9 +203,9 @@ static uint32_t pool_frame(struct pool *p, uint64_t page, bool *fill)
 
 /* --- work --- */
 
-static int read_pool(int fd, struct pool *pool, struct pattern *p, uint64_t count)
+static int read_pool(int fd, struct pool *pool, struct pattern *p, uint64_t count, uint64_t version)
 {
-	uint64_t version = 0, reads = 0;
+	uint64_t reads = 0;
 
 	for (; count; count--) {
 		uint64_t page = pattern_next(p);
@@ -220,9 +222,8 @@ static int read_pool(int fd, struct pool *pool, struct pattern *p, uint64_t coun
 	return 0;
 }
 
-static int read_cached(int fd, struct pattern *p, uint64_t count)
+static int read_cached(int fd, struct pattern *p, uint64_t count, uint64_t version)
 {
-	uint64_t version = 0;
 	char *buffer = frames(1);
 
 	/* No read-ahead: what is asked for is all that is read. */
@@ -236,6 +237,24 @@ static int read_cached(int fd, struct pattern *p, uint64_t count)
 			return 1;
 	}
 	return buffer ? 0 : failed("memory");
+}
+
+static int list(char **argv)
+{
+	uint64_t count = number(argv[4]);
+	struct pattern pattern;
+
+	if (!pattern_init(&pattern, argv[1], number(argv[3]), number(argv[5]))) {
+		fprintf(stderr, "pages: no such pattern, or no memory: %s\n", argv[1]);
+		return 2;
+	}
+	for (; count; count--) {
+		uint64_t page = pattern_next(&pattern);
+
+		if (fwrite(&page, sizeof(page), 1, stdout) != 1)
+			return failed("write");
+	}
+	return fflush(stdout) ? failed("write") : 0;
 }
 
 /* Lines "FIRST PAGES", then "end": what the page cache holds of a disk. */
@@ -265,6 +284,7 @@ static int resident(int fd)
 static int work(int fd, char **argv)
 {
 	uint64_t pages = number(argv[4]), count = number(argv[5]), seed = number(argv[6]);
+	uint64_t version = argv[7] ? number(argv[7]) : 0;
 	struct pattern pattern;
 	struct pool pool;
 
@@ -273,10 +293,10 @@ static int work(int fd, char **argv)
 		return 2;
 	}
 	if (!strcmp(argv[2], "cached"))
-		return read_cached(fd, &pattern, count);
+		return read_cached(fd, &pattern, count, version);
 	if (!pool_init(&pool, number(argv[2]), pages))
 		return failed("memory");
-	return read_pool(fd, &pool, &pattern, count);
+	return read_pool(fd, &pool, &pattern, count, version);
 }
 
 static int on_disk(const char *disk, int flags)
@@ -292,7 +312,9 @@ int main(int argc, char **argv)
 		return resident(on_disk(argv[2], O_RDONLY));
 	if (argc == 5 && !strcmp(argv[1], "stamp"))
 		return stamp(on_disk(argv[2], O_RDWR), number(argv[3]), number(argv[4]));
-	if (argc == 7)
+	if (argc == 6 && !strcmp(argv[2], "list"))
+		return list(argv);
+	if (argc == 7 || argc == 8)
 		return work(on_disk(argv[3],
 				    strcmp(argv[2], "cached") ? O_RDONLY | O_DIRECT : O_RDONLY),
 			    argv);

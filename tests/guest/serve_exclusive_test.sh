@@ -67,22 +67,37 @@ cached_pages()
 	ctl pages disk | jq -r '.ranges[] | "\(.[0]) \(.[1])"' | numbers | sort
 }
 
+# Pages that the guest's kernel moved to other frames since it booted.
+moved_pages()
+{
+	guest "awk '\$1 == \"pgmigrate_success\" { print \$2 }' /proc/vmstat" || die "no vmstat"
+}
+
+# A page that is in both and was not the last time has been moved since the sample before that one:
+# what it left behind is filled again sooner than that.
 sample()
 {
-	local held cached both moved
+	local held cached both new now moved least
 
 	guest_pages >"$WORK/held"
 	cached_pages >"$WORK/cached"
 	held=$(wc -l <"$WORK/held") cached=$(wc -l <"$WORK/cached")
-	both=$(comm -12 "$WORK/held" "$WORK/cached" | wc -l)
-	moved=$(guest "awk '\$1 == \"pgmigrate_success\" { print \$2 }' /proc/vmstat") || die "no vmstat"
-	echo "$held pages in the guest's memory, $cached in the cache, $both in both, $moved moved"
-	[ $((held < cached ? held : cached)) -ge 1000 ] || die "too few to tell"
-	[ "$both" -le "$moved" ] ||
-		die "pages are in both: $(comm -12 "$WORK/held" "$WORK/cached" | head -n 20 | xargs)"
+	mv "$WORK/both" "$WORK/both.before"
+	comm -12 "$WORK/held" "$WORK/cached" >"$WORK/both"
+	both=$(wc -l <"$WORK/both")
+	new=$(comm -13 "$WORK/both.before" "$WORK/both" | wc -l)
+	now=$(moved_pages) || exit 1
+	moved=$((now - MOVED_BEFORE))
+	MOVED_BEFORE=$MOVED MOVED=$now
+	echo "$held pages in the guest's memory, $cached in the cache, $both in both, $new of them new," \
+		"$moved moved"
+	least=$((held < cached ? held : cached))
+	[ $least -ge 1000 ] || die "too few to tell"
+	[ "$new" -le $moved ] || die "pages are in both: $(head -n 20 "$WORK/both" | xargs)"
+	[ $((both * 100)) -le $least ] || die "more than one in a hundred is in both"
 }
 
-serve_start 64MiB --disk "disk,path=$WORK/disk,socket=$WORK/disk.sock"
+serve_start 64MiB --audit 1/1 --disk "disk,path=$WORK/disk,socket=$WORK/disk.sock"
 guest_memory 160
 DISKS=()
 served_disk "$WORK/disk.sock" num-queues=2
@@ -94,12 +109,16 @@ guest "exec 5</dev/vda; echo 1000 >/proc/sys/vm/extfrag_threshold" || die "no di
 start_load
 guest_wait 60 "[ \$(awk '\$3 == \"vda\" { print \$6 }' /proc/diskstats) -gt 800000 ]" ||
 	die "the guest reads nothing"
+: >"$WORK/both"
+MOVED=$(moved_pages) MOVED_BEFORE=$MOVED
 for ((i = 0; i < SAMPLES; i++)); do
 	sleep "$((RANDOM % 2)).$(printf %03d $((RANDOM % 1000)))"
 	stop_load
 	sample
 	go_on
 done
-counters disk hits misses captured
+counters disk hits misses captured audited audit_failed
+at_least disk audited 1000
+at_most disk audit_failed 0
 guest_kill
 serve_stop

@@ -30,11 +30,13 @@ DISKS_RAW=(a b)
 DISKS_EXT4=(c d)
 declare -A DEVICE=([a]=/dev/vda [b]=/dev/vdb [c]=/dev/vdc [d]=/dev/vdd)
 declare -A ACKS=([a]=0 [b]=200 [c]=400 [d]=600)
+declare -A POLICY=([a]=lru [b]=s3fifo [c]=lru [d]=s3fifo)
 declare -A SEEN=()
 
 serve_disk()
 {
-	SERVER=$1 serve_start $CACHE --disk "$1,path=$WORK/$1,socket=$WORK/$1.sock" --audit 1/1
+	SERVER=$1 serve_start $CACHE --disk "$1,path=$WORK/$1,socket=$WORK/$1.sock" --audit 1/1 \
+		--policy "${POLICY[$1]}"
 }
 
 make_disks()

@@ -15,11 +15,12 @@ initramfs "$WORK/initramfs" "$VIRTIO" "" "$BUILD/tests/guest/pages"
 image web01.img $((PAGES * 4))K
 "$BUILD/tests/guest/pages" stamp "$WORK/web01.img" $PAGES 1 || die "no contents"
 
-# scan INIT_ON_ALLOC: a guest reads more than its memory.
+# scan INIT_ON_ALLOC: a guest reads more than its memory, then some that it had to give up.
 scan()
 {
 	GUEST_KERNEL=init_on_alloc=$1 guest_start "$WORK/initramfs" "${QEMU_MEMORY[@]}" "${DISKS[@]}"
-	guest "dd if=/dev/vda of=/dev/null bs=64k 2>/dev/null" || die "no reads"
+	guest "dd if=/dev/vda of=/dev/null bs=64k 2>/dev/null &&" \
+		"dd if=/dev/vda of=/dev/null bs=64k skip=832 count=320 2>/dev/null" || die "no reads"
 	sleep 0.6 # what was counted is looked at twice a second
 }
 
@@ -30,7 +31,7 @@ findings()
 
 guest_memory 96
 DISKS=()
-"$BUILD/hvtrace" serve --cache 32MiB --control "$WORK/server.control" \
+"$BUILD/hvtrace" serve --cache 32MiB --audit 1/1 --control "$WORK/server.control" \
 	--disk "web01,path=$WORK/web01.img,socket=$WORK/web01.sock" \
 	</dev/null >"$WORK/server.out" 2>"$WORK/server.err" &
 SERVE_PID[server]=$!
@@ -48,5 +49,7 @@ guest_kill
 scan 0
 counters web01 captured zeroed changed
 [ -z "$(findings)" ] || die "still told: $(findings)"
+at_least web01 audited 1000
+at_most web01 audit_failed 0
 guest_kill
 serve_stop

@@ -28,6 +28,11 @@ static void on_lost(void *ctx, __u64 n)
 	printf("lost %llu\n", n);
 }
 
+static void on_missed(void *ctx, __u64 n)
+{
+	printf("missed %llu\n", n);
+}
+
 static void give_up(const char *what, const char *why)
 {
 	fprintf(stderr, "watch_image: %s: %s\n", what, why);
@@ -53,7 +58,7 @@ static void add_image(struct foreign *f, __u16 id, const char *path)
 
 int main(int argc, char **argv)
 {
-	static const struct foreign_ops ops = {on_written, on_unmapped, on_lost};
+	static const struct foreign_ops ops = {on_written, on_unmapped, on_lost, on_missed};
 	struct pollfd p = {.events = POLLIN};
 	char why[256] = "";
 	struct foreign *f;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "../unit/skips.h"
 #include "harness.h"
 
 #define FRAMES 2048
@@ -17,7 +18,7 @@ static void up(struct rig *r, enum vmm_memory memory)
 	const struct vmm_opts opts = {.memory = memory, .frames = FRAMES};
 
 	if (memory == VMM_HUGETLB && !host__add_huge_pages(HUGE_PAGES))
-		skip();
+		because("no huge pages to be had");
 	rig__up(r, &opts, DISK_PAGES);
 }
 
@@ -193,5 +194,5 @@ int main(void)
 	};
 
 	host__require_kvm();
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return skips__status(cmocka_run_group_tests(tests, NULL, NULL));
 }

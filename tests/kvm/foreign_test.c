@@ -41,7 +41,7 @@ struct told {
 	struct foreign *foreign;
 	unsigned int times[IMAGES][PAGES];
 	__u64 elsewhere; /* pages past an image's end */
-	__u64 lost;
+	__u64 lost, missed;
 	struct {
 		pid_t pid;
 		__u64 hva, bytes;
@@ -64,10 +64,9 @@ static void on_unmapped(void *ctx, pid_t vmm, __u64 hva, __u64 bytes)
 {
 	struct told *t = ctx;
 
-	assert_in_range(t->nr_unmapped, 0, 63);
-	t->unmapped[t->nr_unmapped].pid = vmm;
-	t->unmapped[t->nr_unmapped].hva = hva;
-	t->unmapped[t->nr_unmapped++].bytes = bytes;
+	t->unmapped[t->nr_unmapped % 64].pid = vmm;
+	t->unmapped[t->nr_unmapped % 64].hva = hva;
+	t->unmapped[t->nr_unmapped++ % 64].bytes = bytes;
 }
 
 static void on_lost(void *ctx, __u64 n)
@@ -77,9 +76,16 @@ static void on_lost(void *ctx, __u64 n)
 	t->lost += n;
 }
 
+static void on_missed(void *ctx, __u64 n)
+{
+	struct told *t = ctx;
+
+	t->missed += n;
+}
+
 static void told__up(struct told *t)
 {
-	static const struct foreign_ops ops = {on_written, on_unmapped, on_lost};
+	static const struct foreign_ops ops = {on_written, on_unmapped, on_lost, on_missed};
 	char why[256] = "";
 
 	memset(t, 0, sizeof(*t));
@@ -755,7 +761,7 @@ static void become_nobody(void)
 
 static void test_no_rights(void **state)
 {
-	static const struct foreign_ops ops = {on_written, on_unmapped, on_lost};
+	static const struct foreign_ops ops = {on_written, on_unmapped, on_lost, on_missed};
 	pid_t pid = fork();
 	struct foreign *f;
 	char why[256] = "";
@@ -853,6 +859,56 @@ static void test_unmapped(void **state)
 	told__down(&t);
 }
 
+#define DROPS (50 * GUEST_MAX_OPS)
+
+static void drop_often(struct vm *vm)
+{
+	struct guest_script script;
+
+	script__init(&script);
+	for (unsigned i = 0; i < GUEST_MAX_OPS; i++)
+		script__add(&script, (struct guest_op){.kind = OP_DROP, .count = 64});
+	for (unsigned i = 0; i < DROPS / GUEST_MAX_OPS; i++) {
+		vm__post(vm, &script);
+		assert_int_equal(vm__wait(vm), 0);
+	}
+}
+
+/* What a VMM does in plenty leaves room for writes, and time. */
+static void test_many_unmapped(void **state)
+{
+	const struct vmm_opts opts = {.memory = VMM_ANON, .frames = 64};
+	struct image *image = image__new(PAGES);
+	int fd = open_direct(image__path(image));
+	struct vm *vm = vm__start("dropper", &opts);
+	struct pollfd p;
+	struct told t;
+
+	told__up(&t);
+	told__watch(&t, 0, fd);
+	watch_vmm(&t, vm);
+	drop_often(vm);
+	by_others((struct deed){allocate_range, image__path(image), O_WRONLY, at_page(1),
+				nr_pages(1), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE});
+	foreign__poll(t.foreign);
+	assert_int_equal(t.times[0][1], 1);
+	assert_true(t.missed > 0);
+	assert_true(t.nr_unmapped > 0);
+	/* Some at a time, then the rest. */
+	assert_true(t.nr_unmapped + t.missed < DROPS);
+	p = (struct pollfd){.fd = foreign__fd(t.foreign), .events = POLLIN};
+	while (t.nr_unmapped + t.missed < DROPS) {
+		assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+		foreign__poll(t.foreign);
+	}
+	assert_int_equal(t.nr_unmapped + t.missed, DROPS);
+	assert_int_equal(t.lost, 0);
+	told__down(&t);
+	vm__end(vm);
+	close(fd);
+	image__free(image);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -863,7 +919,7 @@ int main(void)
 		cmocka_unit_test(test_overlay),	     cmocka_unit_test(test_gaps),
 		cmocka_unit_test(test_not_an_image), cmocka_unit_test(test_lost),
 		cmocka_unit_test(test_no_rights),    cmocka_unit_test(test_rights_given_up),
-		cmocka_unit_test(test_unmapped),
+		cmocka_unit_test(test_unmapped),     cmocka_unit_test(test_many_unmapped),
 	};
 
 	host__require_kvm();

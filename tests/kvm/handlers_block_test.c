@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../unit/skips.h"
 #include "handlers.h"
 
 #define ANON_FRAME 0x7f1234000ULL /* a host virtual page */
@@ -318,8 +319,8 @@ static void test_swap_out(void **state)
 	int bit = fake_kernel__enumerator(h->kernel, "req_flag_bits", "__REQ_SWAP");
 
 	if (bit < 0)
-		skip();
-	handlers__transfer(h, OP_WRITE | 1U << bit, 10, anon(h, 100, 1), 1);
+		because("the kernel marks no requests of swap");
+	handlers__transfer(h, OP_WRITE | 1U << (bit & 31), 10, anon(h, 100, 1), 1);
 	expect_no_event(h);
 	expect_counters(h, .fills = 0);
 }
@@ -631,5 +632,5 @@ int main(void)
 		fresh(test_inflight_full),
 	};
 
-	return cmocka_run_group_tests(tests, handlers__up, handlers__down);
+	return skips__status(cmocka_run_group_tests(tests, handlers__up, handlers__down));
 }

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../unit/skips.h"
 #include "handlers.h"
 #include "hvtrace.skel.h"
 
@@ -73,10 +74,8 @@ static void expect_slot(const struct handlers *h, int at, __u64 base_gfn, __u64 
 
 static void need_kvm(const struct handlers *h)
 {
-	if (h->has_kvm)
-		return;
-	print_message("kvm is not loaded\n");
-	skip();
+	if (!h->has_kvm)
+		because("kvm is not loaded");
 }
 
 static void test_fault(void **state)
@@ -454,5 +453,5 @@ int main(void)
 		fresh(test_no_image),
 	};
 
-	return cmocka_run_group_tests(tests, handlers__up, handlers__down);
+	return skips__status(cmocka_run_group_tests(tests, handlers__up, handlers__down));
 }

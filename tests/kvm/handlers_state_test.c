@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../unit/skips.h"
 #include "handlers.h"
 #include "hvtrace.skel.h"
 
@@ -345,7 +346,7 @@ static void test_tombstones(void **state)
 static void fault(struct handlers *h)
 {
 	if (!h->has_kvm)
-		skip();
+		because("kvm is not loaded");
 	handlers__run(h, "kvm_fault_raw", 0, 0, 0);
 }
 
@@ -650,5 +651,5 @@ int main(void)
 		cmocka_unit_test(test_loads),
 	};
 
-	return cmocka_run_group_tests(tests, handlers__up, handlers__down);
+	return skips__status(cmocka_run_group_tests(tests, handlers__up, handlers__down));
 }

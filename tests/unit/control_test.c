@@ -69,9 +69,13 @@ static void on_nothing(void *ctx, struct control_call *call, const json_t *reque
 	control_call__answer(call, NULL);
 }
 
+static const char *const nothing[] = {NULL};
+static const char *const two[] = {"what", "why", NULL};
+
 static const struct control_command commands[] = {
-	{"echo", on_echo}, {"fail", on_fail}, {"later", on_later},
-	{"now", on_now},   {"big", on_big},   {"nothing", on_nothing},
+	{"echo", NULL, on_echo},  {"fail", NULL, on_fail}, {"later", NULL, on_later},
+	{"now", nothing, on_now}, {"big", NULL, on_big},   {"nothing", NULL, on_nothing},
+	{"two", two, on_echo},
 };
 
 /* --- the world: a server in a thread, clients connected to it --- */
@@ -182,6 +186,19 @@ static void wrong_requests(void **state)
 	hear_like(w, 0, "not JSON: duplicate");
 	tell(w, 0, "{\"cmd\":\"\xff\"}\n\n  \n{\"cmd\":\"echo\",\"what\":2}\n");
 	hear_like(w, 0, "not JSON");
+	hear(w, 0, "{\"echo\":2}\n");
+}
+
+/* What a command does not have is not passed over. */
+static void wrong_members(void **state)
+{
+	struct world *w = *state;
+
+	tell(w, 0, "{\"cmd\":\"now\",\"what\":1}\n");
+	hear_like(w, 0, "now has no \\\"what\\\"; it has nothing");
+	tell(w, 0, "{\"whit\":1,\"cmd\":\"two\"}\n");
+	hear_like(w, 0, "two has no \\\"whit\\\"; it has \\\"what\\\", \\\"why\\\"");
+	tell(w, 0, "{\"cmd\":\"two\",\"why\":1,\"what\":2}\n");
 	hear(w, 0, "{\"echo\":2}\n");
 }
 
@@ -342,11 +359,17 @@ int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		CASE(answers),	   CASE(wrong_requests),
-		CASE(pieces),	   CASE(later),
-		CASE(gone_before), CASE(server_ends_before),
-		CASE(slow_reader), CASE(long_lines),
-		CASE(last_line),   cmocka_unit_test(socket_file),
+		CASE(answers),
+		CASE(wrong_requests),
+		CASE(wrong_members),
+		CASE(pieces),
+		CASE(later),
+		CASE(gone_before),
+		CASE(server_ends_before),
+		CASE(slow_reader),
+		CASE(long_lines),
+		CASE(last_line),
+		cmocka_unit_test(socket_file),
 	};
 
 	alarm(60);

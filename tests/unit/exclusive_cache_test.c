@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <cmocka.h>
 
 #include "../../cache/store/exclusive_cache.h"
@@ -184,8 +185,8 @@ static __u64 loop_and_scan(bool s3fifo)
 		store_model__add_chunk(m, i);
 	for (__u32 n = 0; n < 2 * ROUNDS; n++) {
 		hits = m->hits;
-		/* Twice, so that it is known to be wanted. */
-		for (__u32 i = 0; i < 2 * LOOP; i++)
+		/* Until it is known to be wanted: a hit is not enough. */
+		for (__u32 i = 0; i < 3 * LOOP; i++)
 			store_model__read(m, i % LOOP, i % FRAMES);
 		hits = m->hits - hits;
 		for (__u32 i = LOOP; i < MODEL_PAGES; i++)
@@ -193,7 +194,7 @@ static __u64 loop_and_scan(bool s3fifo)
 	}
 	store_model__check(m);
 	store_model__free(m);
-	return hits - LOOP;
+	return hits - 2 * LOOP;
 }
 
 /* In a cache of 1024: what is wanted again survives a scan of 1700 pages, or does not. */
@@ -368,16 +369,23 @@ static size_t metadata(struct exclusive_cache *c)
 	return n.bytes;
 }
 
-/*
- * Bytes of metadata of a full cache: up to 64 a page that is cached, 48 one that is resident and 24
- * a ghost. Three tables come in huge pages, of which the last one may be nearly empty.
- */
-static void check_bytes(struct exclusive_cache *c)
+/* What exclusive_cache.h promises, when all is done that can wait. */
+static void check_bytes(struct exclusive_cache *c, __u64 most_resident)
 {
 	struct exclusive_cache_counts n;
+	__u64 most;
 
+	while (exclusive_cache__work(c))
+		;
 	exclusive_cache__counts(c, &n);
-	assert_true(n.bytes <= 64 * n.cached + 48 * n.resident + 24 * n.ghosts + 3 * REGION_CHUNK);
+	most = 33 * n.slots + 31 * n.cached + 24 * n.slots + 48 * n.resident + 20480;
+	most += 18 * (most_resident - n.resident);
+	assert_true(n.ghost_bytes <= 24 * n.slots + 8192);
+	assert_true(n.bytes - n.ghost_bytes - n.resident_bytes <=
+		    33 * n.slots + 31 * (n.cached + n.resident) + 16384);
+	if (n.bytes > most)
+		fail_msg("%llu slots, %llu cached, %llu resident: %zu bytes, not %llu", n.slots,
+			 n.cached, n.resident, n.bytes, most);
 }
 
 /* Slots need no memory as long as nobody looks at them. */
@@ -386,31 +394,123 @@ static void *addresses(__u32 chunk)
 	return (void *)((chunk + 1UL) * ARENA_CHUNK);
 }
 
+static void fill_cache(struct exclusive_cache *c, __u64 first, __u64 pages)
+{
+	for (__u64 page = first; page < first + pages; page++) {
+		assert_true(resident_with(c, page, page));
+		assert_int_equal(capture_with(c, page, page), CAPTURED);
+	}
+}
+
+/* Chunk by chunk down to one; those that stay have what was cached last. Nobody looks at slots. */
+static void take_chunks(struct exclusive_cache *c, __u32 chunks)
+{
+	while (exclusive_cache__chunks(c) > chunks)
+		assert_non_null(exclusive_cache__take_chunk(c));
+}
+
+/*
+ * At every size: full of cached pages with as many ghosts, with some of these pages in the guest,
+ * after it shrank, and drained. Sizes are those where tables come to a power of two, and others.
+ */
+static void check_size(__u32 chunks)
+{
+	struct exclusive_cache_opts o = {.sz = sizeof(o)};
+	__u64 slots = (__u64)chunks * ARENA_SLOTS;
+	struct exclusive_cache_counts n;
+	struct exclusive_cache *c;
+	struct memory memory;
+
+	memory__init(&memory, 0);
+	o.memory = &memory;
+	c = exclusive_cache__new(&o);
+	assert_non_null(c);
+	for (__u32 i = 0; i < chunks; i++)
+		assert_int_equal(exclusive_cache__add_chunk(c, addresses(i)), 0);
+	fill_cache(c, 0, 2 * slots);
+	exclusive_cache__counts(c, &n);
+	assert_true(n.cached == slots && n.ghosts == slots);
+	check_bytes(c, 1);
+	for (__u64 page = 0; page < slots / 2; page++)
+		resident_with(c, page, page);
+	check_bytes(c, slots / 2);
+	exclusive_cache__clear(c);
+	check_bytes(c, 0);
+	exclusive_cache__free(c);
+	assert_int_equal(memory.used, 0);
+}
+
 static void test_bytes(void **state)
 {
-	for (__u32 chunks = 1; chunks <= 1600; chunks += chunks * 2 / 3 + 1) {
+	static const __u32 odd[] = {3, 5, 6, 7, 11, 23, 47, 90, 170, 300, 700, 1500};
+
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
+		check_size(odd[i]);
+	for (__u32 chunks = 1; chunks <= 1024; chunks *= 2) {
+		check_size(chunks);
+		check_size(chunks + 1);
+		if (chunks > 2)
+			check_size(chunks - 1);
+	}
+}
+
+/* What a cache had when it was large is gone when it is small, however it came to be so. */
+static void test_bytes_of_less(void **state)
+{
+	for (__u32 chunks = 2; chunks <= 64; chunks *= 2) {
 		struct exclusive_cache_opts o = {.sz = sizeof(o)};
 		__u64 slots = (__u64)chunks * ARENA_SLOTS;
 		struct exclusive_cache *c;
 		struct memory memory;
+		char *base;
 
+		base = mmap(NULL, (chunks + 1) * ARENA_CHUNK, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		assert_true(base != MAP_FAILED);
 		memory__init(&memory, 0);
 		o.memory = &memory;
 		c = exclusive_cache__new(&o);
 		assert_non_null(c);
 		for (__u32 i = 0; i < chunks; i++)
-			assert_int_equal(exclusive_cache__add_chunk(c, addresses(i)), 0);
-		for (__u64 page = 0; page < 2 * slots; page++) {
-			assert_true(resident_with(c, page, page));
-			assert_int_equal(capture_with(c, page, page), CAPTURED);
+			assert_int_equal(exclusive_cache__add_chunk(
+						 c, (void *)(((unsigned long)base & -ARENA_CHUNK) +
+							     (i + 1) * ARENA_CHUNK)),
+					 0);
+		fill_cache(c, 0, 2 * slots);
+		for (__u32 left = chunks; left > 1; left = left * 3 / 4) {
+			take_chunks(c, left);
+			check_bytes(c, 1);
 		}
-		check_bytes(c);
-		for (__u64 page = 0; page < slots / 2; page++)
-			resident_with(c, page, page);
-		check_bytes(c);
+		take_chunks(c, 1);
+		check_bytes(c, 1);
+		assert_true(exclusive_cache__is_cached(c, 2 * slots - 1));
+		assert_false(exclusive_cache__is_cached(c, 2 * slots - ARENA_SLOTS - 1));
+		take_chunks(c, 0);
+		check_bytes(c, 1);
+		assert_true(memory.used <= 20480);
 		exclusive_cache__free(c);
-		assert_int_equal(memory.used, 0);
+		munmap(base, (chunks + 1) * ARENA_CHUNK);
 	}
+}
+
+/* After a clear all slots are free at once; a chunk is when the work is done. */
+static void test_clear(void **state)
+{
+	struct trial *t = *state;
+	struct exclusive_cache_counts n;
+
+	fill_cache(t->cache, 0, 2 * ARENA_SLOTS);
+	assert_int_equal(exclusive_cache__clear(t->cache), ARENA_SLOTS);
+	exclusive_cache__counts(t->cache, &n);
+	assert_true(!n.cached && !n.resident && !n.ghosts && n.free_slots == ARENA_SLOTS);
+	assert_false(exclusive_cache__is_cached(t->cache, 2 * ARENA_SLOTS - 1));
+	assert_null(exclusive_cache__take_chunk(t->cache));
+	fill_cache(t->cache, 5, 100);
+	while (exclusive_cache__work(t->cache))
+		;
+	exclusive_cache__counts(t->cache, &n);
+	assert_true(n.cached == 100 && n.free_slots == ARENA_SLOTS - 100 && !n.evicted == 0);
+	assert_ptr_equal(exclusive_cache__take_chunk(t->cache), t->chunk);
 }
 
 /* A guest that does whatever it likes: memory ends where it is bounded to. */
@@ -449,7 +549,7 @@ static void test_no_memory(void **state)
 		struct exclusive_cache_counts n;
 		struct exclusive_cache *c;
 		struct memory memory;
-		__u64 known = 0;
+		__u64 known;
 
 		memory__init(&memory, 0);
 		o.memory = &memory;
@@ -459,10 +559,12 @@ static void test_no_memory(void **state)
 		for (__u32 i = 0; i < 8 && !exclusive_cache__add_chunk(c, addresses(i)); i++)
 			;
 		for (__u64 page = 0; page < 20000; page++)
-			known += resident_with(c, page, page);
+			resident_with(c, page, page);
+		exclusive_cache__counts(c, &n);
 		for (__u64 page = 0; page < 20000; page++)
 			if (exclusive_cache__is_resident(c, page, NULL))
 				capture_with(c, page, page);
+		known = n.resident;
 		exclusive_cache__counts(c, &n);
 		assert_true(memory.used <= memory.max);
 		assert_true(n.slots ? n.cached == (known < n.slots ? known : n.slots) : !n.cached);
@@ -561,7 +663,7 @@ static void test_digest_copy(void **state)
 			from[k] = random__next(&r);
 		memset(to, i, sizeof(to));
 		page_digest__prefetch(from);
-		one = page_digest__copy(&secret, to + 512, from);
+		one = page_digest__copy(&secret, to + 512, from, i % 2);
 		two = page_digest__of(&secret, from);
 		assert_memory_equal(&one, &two, sizeof(one));
 		assert_memory_equal(to + 512, from, sizeof(from));
@@ -582,6 +684,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_changes, up, down),
 		cmocka_unit_test_setup_teardown(test_extremes, up, down),
 		cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_bytes_of_less),
+		cmocka_unit_test_setup_teardown(test_clear, up, down),
 		cmocka_unit_test(test_bounded),
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test_setup_teardown(test_blind_writes, up, down),

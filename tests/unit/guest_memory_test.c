@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -24,6 +25,7 @@
 
 #define PAGE GUEST_PAGE
 #define HVA 0x7f0000000000ULL
+#define FAR (1ULL << 32)
 
 static int new_file(unsigned pages)
 {
@@ -46,11 +48,20 @@ static int open_fds(void)
 	return n;
 }
 
+/* The file is of no use afterwards. */
+static int add_file(struct guest_memory *m, __u64 gpa, __u64 bytes, __u64 hva, __u64 offset, int fd)
+{
+	int err = guest_memory__add(m, gpa, bytes, hva, offset, fd);
+
+	close(fd);
+	return err;
+}
+
 /* So many pages at a page number of guest memory, from a page of a new file on. */
 static int add(struct guest_memory *m, __u64 page, __u64 pages, unsigned skip)
 {
-	return guest_memory__add(m, page * PAGE, pages * PAGE, HVA + page * PAGE,
-				 (__u64)skip * PAGE, new_file(skip + pages));
+	return add_file(m, page * PAGE, pages * PAGE, HVA + page * PAGE, (__u64)skip * PAGE,
+			new_file(skip + pages));
 }
 
 static void test_lookup(void **state)
@@ -83,15 +94,15 @@ static void test_lookup(void **state)
 static void test_offset(void **state)
 {
 	struct guest_memory m = {0};
-	int fd = new_file(8), keep = dup(fd);
+	int fd = new_file(8);
 	__u64 bytes = 1;
 	char c = 0;
 
 	assert_int_equal(guest_memory__add(&m, 0, 2 * PAGE, HVA, 3 * PAGE, fd), 0);
 	*(char *)guest_memory__at(&m, PAGE + 7, &bytes) = 'x';
-	assert_int_equal(pread(keep, &c, 1, 4 * PAGE + 7), 1);
+	assert_int_equal(pread(fd, &c, 1, 4 * PAGE + 7), 1);
 	assert_int_equal(c, 'x');
-	close(keep);
+	close(fd);
 	guest_memory__clear(&m);
 }
 
@@ -112,7 +123,7 @@ static void test_hints(void **state)
 static void test_refused(void **state)
 {
 	struct guest_memory m = {0};
-	int fds = open_fds(), pipes[2];
+	int fds = open_fds(), pipes[2], disk_file;
 
 	assert_int_equal(add(&m, 4, 4, 0), 0);
 	assert_int_equal(add(&m, 7, 4, 0), -EINVAL);
@@ -121,21 +132,48 @@ static void test_refused(void **state)
 	assert_int_equal(add(&m, 5, 1, 0), -EINVAL);
 	assert_int_equal(add(&m, 20, 0, 0), -EINVAL);
 	/* Not of whole pages, beyond the file, around the end of all addresses. */
-	assert_int_equal(guest_memory__add(&m, 100, PAGE, HVA, 0, new_file(1)), -EINVAL);
-	assert_int_equal(guest_memory__add(&m, 0, 100, HVA, 0, new_file(1)), -EINVAL);
-	assert_int_equal(guest_memory__add(&m, 0, PAGE, HVA, 100, new_file(2)), -EINVAL);
-	assert_int_equal(guest_memory__add(&m, 0, PAGE, HVA, PAGE, new_file(1)), -EINVAL);
-	assert_int_equal(guest_memory__add(&m, -PAGE, PAGE, HVA, 0, new_file(1)), -EINVAL);
-	assert_int_equal(guest_memory__add(&m, 0, PAGE, -PAGE, 0, new_file(1)), -EINVAL);
-	assert_int_equal(guest_memory__add(&m, 0, PAGE, HVA, -PAGE, new_file(1)), -EINVAL);
+	assert_int_equal(add_file(&m, 100, PAGE, HVA, 0, new_file(1)), -EINVAL);
+	assert_int_equal(add_file(&m, 0, 100, HVA, 0, new_file(1)), -EINVAL);
+	assert_int_equal(add_file(&m, 0, PAGE, HVA, 100, new_file(2)), -EINVAL);
+	assert_int_equal(add_file(&m, 0, PAGE, HVA, PAGE, new_file(1)), -EINVAL);
+	assert_int_equal(add_file(&m, -PAGE, PAGE, HVA, 0, new_file(1)), -EINVAL);
+	assert_int_equal(add_file(&m, 0, PAGE, -PAGE, 0, new_file(1)), -EINVAL);
+	assert_int_equal(add_file(&m, 0, PAGE, HVA, -PAGE, new_file(1)), -EINVAL);
 	assert_int_equal(pipe(pipes), 0);
-	assert_int_equal(guest_memory__add(&m, 0, PAGE, HVA, 0, pipes[0]), -EINVAL);
+	/* None of memory. */
+	assert_int_equal(guest_memory__add(&m, 0, PAGE, HVA, 0, pipes[0]), -EMEDIUMTYPE);
+	close(pipes[0]);
 	close(pipes[1]);
-	assert_int_equal(guest_memory__add(&m, 0, PAGE, HVA, 0, -1), -EBADF);
+	assert_int_equal(guest_memory__add(&m, 0, PAGE, HVA, 0, -1), -EMEDIUMTYPE);
+	disk_file = open("/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	assert_true(disk_file >= 0);
+	assert_int_equal(ftruncate(disk_file, PAGE), 0);
+	assert_int_equal(guest_memory__add(&m, 0, PAGE, HVA, 0, disk_file), -EMEDIUMTYPE);
+	close(disk_file);
 	/* Nothing was added, nothing stays open. */
 	assert_int_equal(m.nr, 1);
 	assert_int_equal(open_fds(), fds);
 	guest_memory__clear(&m);
+}
+
+/* Of a file each page is guest memory once. */
+static void test_alias(void **state)
+{
+	struct guest_memory m = {0};
+	int fd = new_file(8);
+
+	assert_int_equal(guest_memory__add(&m, 0, 4 * PAGE, HVA, 2 * PAGE, fd), 0);
+	for (__u64 first = 0; first <= 6; first++) {
+		__u64 gpa = (first + 1) * FAR;
+
+		assert_int_equal(guest_memory__add(&m, gpa, 2 * PAGE, HVA + gpa, first * PAGE, fd),
+				 first % 6 ? -EINVAL : 0);
+	}
+	assert_int_equal(guest_memory__pages(&m), 8);
+	assert_int_equal(guest_memory__remove(&m, 0, 4 * PAGE, HVA), 0);
+	assert_int_equal(guest_memory__add(&m, 0, 4 * PAGE, HVA, 2 * PAGE, fd), 0);
+	guest_memory__clear(&m);
+	close(fd);
 }
 
 static void test_too_much(void **state)
@@ -144,7 +182,7 @@ static void test_too_much(void **state)
 	int fd = memfd_create("guest", MFD_CLOEXEC);
 
 	assert_int_equal(ftruncate(fd, GUEST_MAX_BYTES + PAGE), 0);
-	assert_int_equal(guest_memory__add(&m, 0, GUEST_MAX_BYTES + PAGE, HVA, 0, fd), -ENOSPC);
+	assert_int_equal(add_file(&m, 0, GUEST_MAX_BYTES + PAGE, HVA, 0, fd), -ENOSPC);
 	for (unsigned i = 0; i < GUEST_REGIONS; i++)
 		assert_int_equal(add(&m, 2 * i, 1, 0), 0);
 	assert_int_equal(add(&m, 2 * GUEST_REGIONS, 1, 0), -ENOSPC);
@@ -221,7 +259,7 @@ static void count_broke(struct guest_memory *m)
 
 static char *cut_memory(struct guest_memory *m)
 {
-	int fd = new_file(4), keep = dup(fd);
+	int fd = new_file(4);
 	__u64 bytes = 1;
 	char *at;
 
@@ -230,8 +268,8 @@ static char *cut_memory(struct guest_memory *m)
 	assert_int_equal(guest_memory__add(m, 0, 4 * PAGE, HVA, 0, fd), 0);
 	at = guest_memory__at(m, 0, &bytes);
 	memset(at, 'x', 4 * PAGE);
-	assert_int_equal(ftruncate(keep, 2 * PAGE), 0);
-	close(keep);
+	assert_int_equal(ftruncate(fd, 2 * PAGE), 0);
+	close(fd);
 	return at;
 }
 
@@ -329,11 +367,12 @@ static void test_not_ours(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lookup),	      cmocka_unit_test(test_offset),
-		cmocka_unit_test(test_hints),	      cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_too_much),      cmocka_unit_test(test_remove),
-		cmocka_unit_test(test_model),	      cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_cut_in_a_loop), cmocka_unit_test(test_not_ours),
+		cmocka_unit_test(test_lookup),	 cmocka_unit_test(test_offset),
+		cmocka_unit_test(test_hints),	 cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_alias),	 cmocka_unit_test(test_too_much),
+		cmocka_unit_test(test_remove),	 cmocka_unit_test(test_model),
+		cmocka_unit_test(test_cut),	 cmocka_unit_test(test_cut_in_a_loop),
+		cmocka_unit_test(test_not_ours),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,6 +42,12 @@ static void down(struct model *m)
 	free(m->page);
 }
 
+/* Not cleared yet. */
+static bool in_hole(const struct page_table *t, __u32 i)
+{
+	return t->hole && t->hole + PAGE_PROBES <= i && i < t->hole_end;
+}
+
 /* What its header promises of the cells: in order, no hole before a page that is not at home. */
 static void check_cells(const struct page_table *t)
 {
@@ -51,7 +57,7 @@ static void check_cells(const struct page_table *t)
 		const struct page_cell *c = t->cells + i;
 
 		if (!c->pos) {
-			wrong += c->key != PAGE_CELL_EMPTY;
+			wrong += c->key != PAGE_CELL_EMPTY && !in_hole(t, i);
 			continue;
 		}
 		pages++;
@@ -60,7 +66,7 @@ static void check_cells(const struct page_table *t)
 			wrong += !i || !c[-1].pos || c[-1].key >= c->key;
 	}
 	for (__u32 i = t->room; i < t->room + PAGE_PROBES; i++)
-		wrong += t->cells[i].pos || t->cells[i].key != PAGE_CELL_EMPTY;
+		wrong += t->cells[i].pos || (t->cells[i].key != PAGE_CELL_EMPTY && !in_hole(t, i));
 	assert_int_equal(wrong, 0);
 	assert_int_equal(pages, t->pages);
 	assert_true(t->region.bytes >= (t->room + PAGE_PROBES) * sizeof(*t->cells));
@@ -336,6 +342,116 @@ static void test_sweep(void **state)
 	}
 }
 
+/* --- in steps --- */
+
+static void count_lost(void *ctx, const struct page_cell *c)
+{
+	struct model *m = ctx;
+
+	page_of_key(m, c->key)->pos = 0;
+	m->in--;
+}
+
+/* As many and as few as there may be, with everything looked at between any two steps. */
+static void test_steps(void **state)
+{
+	struct random r = {random__seed()};
+
+	for (int i = 0; i < 60; i++) {
+		__u32 moving = 0;
+		struct model m;
+
+		up(&m, 1 + random__below(&r, i % 4 == 2 ? 300 : i % 10 ? 1500 : 6000));
+		kinds[i % 4](&m, &r);
+		m.table.lost = count_lost;
+		m.table.lost_ctx = &m;
+		for (__u32 k = 0; k < 8 * m.nr; k++) {
+			__u32 page = random__below(&r, m.nr);
+			bool grow = k / m.nr % 4 < 2;
+
+			if (random__one_in(&r, 20) || !grow)
+				page_table__step(&m.table, &m.memory);
+			if (!grow && random__one_in(&r, 30))
+				page_table__begin_shrink(&m.table);
+			moving += page_table__moving(&m.table);
+			if (m.page[page].pos && (!grow || random__one_in(&r, 4))) {
+				take(&m, page);
+			} else if (!m.page[page].pos && (grow || random__one_in(&r, 4))) {
+				assert_int_equal(page_table__make_room(&m.table, &m.memory), 0);
+				put(&m, page, 1 + random__below(&r, ~0U));
+			}
+			if (random__one_in(&r, 1 + m.nr / 8))
+				check(&m);
+		}
+		assert_true(moving || m.nr < 200);
+		check(&m);
+		down(&m);
+	}
+}
+
+/* Sweeps while it grows or shrinks. */
+static void test_sweep_steps(void **state)
+{
+	struct random r = {random__seed()};
+
+	for (int i = 0; i < 200; i++) {
+		struct sweep s = {.r = &r, .share = 2 + i % 4};
+		struct model m;
+
+		up(&m, 400 + random__below(&r, 1000));
+		s.m = &m;
+		random_keys(&m, &r);
+		m.table.lost = count_lost;
+		m.table.lost_ctx = &m;
+		for (__u32 k = 0; k < m.nr; k++) {
+			assert_int_equal(page_table__make_room(&m.table, &m.memory), 0);
+			put(&m, k, k + 1);
+			if (k > 300 && page_table__moving(&m.table) && random__one_in(&r, 8))
+				break;
+		}
+		if (!page_table__moving(&m.table))
+			page_table__begin_shrink(&m.table);
+		page_table__sweep(&m.table, visit, &s);
+		check(&m);
+		while (page_table__moving(&m.table))
+			page_table__step(&m.table, &m.memory);
+		check(&m);
+		down(&m);
+	}
+}
+
+/* Never more than 25 bytes a page that was in it at once, 32 of those that are left, and a page of
+ * memory and the cells behind the last home. */
+static void test_step_bytes(void **state)
+{
+	struct random r = {random__seed()};
+
+	for (__u32 n = 300; n < MAX_PAGES; n = n * 5 / 4) {
+		struct model m;
+		__u32 kept = n / (2 + random__below(&r, 20));
+
+		up(&m, n);
+		memory__tighten(&m.memory);
+		random_keys(&m, &r);
+		for (__u32 i = 0; i < n; i++) {
+			assert_int_equal(page_table__make_room(&m.table, &m.memory), 0);
+			assert_true(put(&m, i, i + 1));
+			assert_true(m.memory.used <= 25 * (i + 1) + 5120 + 4096);
+		}
+		for (__u32 i = kept; i < n; i++)
+			take(&m, i);
+		do
+			page_table__step(&m.table, &m.memory);
+		while (page_table__moving(&m.table));
+		page_table__begin_shrink(&m.table);
+		while (page_table__moving(&m.table))
+			page_table__step(&m.table, &m.memory);
+		assert_true(m.memory.used <= 24 * kept + 5120 + 4096);
+		check(&m);
+		down(&m);
+	}
+}
+
 /* --- the rest --- */
 
 static void test_hash(void **state)
@@ -439,15 +555,12 @@ static void test_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_random),
-		cmocka_unit_test(test_growth),
-		cmocka_unit_test(test_reserve),
-		cmocka_unit_test(test_tail),
-		cmocka_unit_test(test_sweep),
-		cmocka_unit_test(test_hash),
-		cmocka_unit_test(test_secret),
-		cmocka_unit_test(test_no_memory),
-		cmocka_unit_test(test_no_memory_at_all),
+		cmocka_unit_test(test_random),	    cmocka_unit_test(test_growth),
+		cmocka_unit_test(test_reserve),	    cmocka_unit_test(test_tail),
+		cmocka_unit_test(test_sweep),	    cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_sweep_steps), cmocka_unit_test(test_step_bytes),
+		cmocka_unit_test(test_hash),	    cmocka_unit_test(test_secret),
+		cmocka_unit_test(test_no_memory),   cmocka_unit_test(test_no_memory_at_all),
 		cmocka_unit_test(test_bytes),
 	};
 

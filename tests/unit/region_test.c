@@ -16,6 +16,7 @@
 
 #include "../../cache/region.h"
 #include "random.h"
+#include "skips.h"
 
 #define PAGE 4096UL
 
@@ -199,6 +200,85 @@ static void test_partial_growth(void **state)
 	region__free(&r[1], &m);
 }
 
+/* --- tight ones --- */
+
+static void check_tight(const struct region *r, size_t bytes, const struct memory *m)
+{
+	assert_int_equal(r->bytes, (bytes + PAGE - 1) / PAGE * PAGE);
+	assert_int_equal((uintptr_t)r->base % (r->reserved ? REGION_CHUNK : PAGE), 0);
+	assert_int_equal(m->backed[BACKING_HUGETLB], 0);
+	check_sums(r, 1, m);
+}
+
+/* Up and down: never more than the page that is begun, what stays is there, the rest is zero. */
+static void test_tight(void **state)
+{
+	struct random rnd = {random__seed()};
+
+	for (int i = 0; i < 6; i++) {
+		struct region r = {0};
+		struct memory m;
+		size_t bytes, kept;
+
+		memory__init(&m, 0);
+		memory__tighten(&m);
+		for (int k = 0; k < 40; k++) {
+			bytes = 8 + random__below(&rnd, 4 * REGION_CHUNK + 2);
+			if (random__one_in(&rnd, 4))
+				bytes = (bytes / REGION_CHUNK + 1) * REGION_CHUNK - PAGE * (k % 2);
+			kept = r.bytes < bytes ? r.bytes : bytes & -8UL;
+			if (bytes > r.bytes)
+				assert_int_equal(region__grow(&r, &m, bytes), 0);
+			else
+				region__shrink(&r, &m, bytes & -8UL);
+			check_tight(&r, bytes & -8UL, &m);
+			check_contents(&r, kept);
+			fill(&r, kept);
+		}
+		region__shrink(&r, &m, 0);
+		assert_null(r.base);
+		assert_int_equal(m.used, 0);
+	}
+}
+
+/* Whole chunks are of huge pages, however they came to be. */
+static void test_tight_huge(void **state)
+{
+	struct region r = {0};
+	struct memory m;
+
+	memory__init(&m, 0);
+	memory__tighten(&m);
+	for (size_t bytes = PAGE; bytes <= 3 * REGION_CHUNK; bytes += PAGE)
+		assert_int_equal(region__grow(&r, &m, bytes), 0);
+	assert_int_equal(m.backed[m.thp ? BACKING_THP : BACKING_4K], 3 * REGION_CHUNK);
+	region__shrink(&r, &m, 2 * REGION_CHUNK + PAGE);
+	assert_int_equal(m.used, 2 * REGION_CHUNK + PAGE);
+	region__free(&r, &m);
+	assert_int_equal(m.used, 0);
+}
+
+/* Memory ends anywhere: what there was stays. */
+static void test_tight_limit(void **state)
+{
+	for (size_t max = PAGE; max < 5 * REGION_CHUNK; max += REGION_CHUNK / 3) {
+		struct region r = {0};
+		struct memory m;
+		size_t before = 0;
+
+		memory__init(&m, max / PAGE * PAGE);
+		memory__tighten(&m);
+		while (!region__grow(&r, &m, before + 100 * PAGE)) {
+			fill(&r, before);
+			before = r.bytes;
+		}
+		assert_true(m.used <= m.max && before + REGION_CHUNK + 101 * PAGE > m.max / 2);
+		check_contents(&r, before);
+		check_sums(&r, 1, &m);
+		region__free(&r, &m);
+	}
+}
+
 /* --- what the kernel says --- */
 
 struct huge {
@@ -222,12 +302,6 @@ static bool huge__read(struct huge *h)
 	}
 	fclose(f);
 	return true;
-}
-
-static void because(const char *reason)
-{
-	printf("skipped: %s\n", reason);
-	skip();
 }
 
 static void check_kernel(struct memory *m)
@@ -369,7 +443,9 @@ static void test_few_addresses(void **state)
 	pid_t pid;
 
 #ifdef SANITIZED
-	because("the address sanitizer needs all addresses");
+	print_message(
+		"left to the build without the address sanitizer, which needs all addresses\n");
+	return;
 #endif
 	pid = fork();
 	if (!pid)
@@ -388,11 +464,14 @@ int main(void)
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_limit),
 		cmocka_unit_test(test_partial_growth),
+		cmocka_unit_test(test_tight),
+		cmocka_unit_test(test_tight_huge),
+		cmocka_unit_test(test_tight_limit),
 		cmocka_unit_test(test_backing),
 		cmocka_unit_test_setup_teardown(test_hugetlb, save_pool, restore_pool),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_few_addresses),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return skips__status(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../cache/store/store_policy.h"
 #include "store_model.h"
 
 #define PAGE 4096
@@ -105,7 +106,9 @@ static __u32 free_slots(const struct store_model *m)
 
 static __u64 max_ghosts(const struct store_model *m)
 {
-	return slots(m) && m->opts.max_ghosts ? m->opts.max_ghosts : slots(m);
+	if (slots(m) && m->opts.max_ghosts)
+		return m->opts.max_ghosts;
+	return m->opts.s3fifo ? slots(m) * 9 / 10 : slots(m);
 }
 
 static void limit_ghosts(struct store_model *m)
@@ -138,19 +141,36 @@ static void leave_cache(struct store_model *m, __u32 page)
 {
 	MUST(pull(&m->small, page) || pull(&m->main, page));
 	m->page[page].cached = false;
+	m->page[page].standing = 0;
 }
 
 static bool from_small(const struct store_model *m)
 {
-	return !m->main.n || (m->small.n && m->small.n >= slots(m) / 10);
+	return !m->main.n || (m->small.n && m->small.n * 10 >= slots(m));
+}
+
+/* Second chances. */
+static void spare(struct store_model *m)
+{
+	for (int i = 0; i < STORE_LOOKS && !from_small(m); i++) {
+		__u32 page = m->main.page[m->main.n - 1];
+
+		if (m->page[page].standing == STANDING_GHOST)
+			break;
+		m->page[page].standing--;
+		pull(&m->main, page);
+		push(&m->main, page);
+	}
 }
 
 static void evict(struct store_model *m)
 {
 	bool small = from_small(m);
 	const struct model_list *l = small ? &m->small : &m->main;
-	__u32 page = l->page[l->n - 1];
+	__u32 page;
 
+	spare(m);
+	page = l->page[l->n - 1];
 	leave_cache(m, page);
 	m->evicted++;
 	if (small)
@@ -163,7 +183,15 @@ static void enter_cache(struct store_model *m, __u32 page)
 
 	p->cached = true;
 	p->resident = false;
-	push(m->opts.s3fifo && p->back ? &m->main : &m->small, page);
+	push(m->opts.s3fifo && p->standing >= STANDING_GHOST ? &m->main : &m->small, page);
+}
+
+static void give_up(struct store_model *m, __u32 page)
+{
+	if (exclusive_cache__is_resident(m->cache, page, NULL))
+		return;
+	m->page[page].resident = false;
+	m->page[page].standing = 0;
 }
 
 /* Which residents are given up where their number is bounded is not said: ask. */
@@ -175,16 +203,17 @@ static void follow_residents(struct store_model *m)
 		n += m->page[i].resident;
 	for (__u32 i = 0; n > m->opts.max_resident && i < MODEL_PAGES; i++)
 		if (m->page[i].resident)
-			m->page[i].resident = exclusive_cache__is_resident(m->cache, i, NULL);
+			give_up(m, i);
 }
 
-static void remember(struct store_model *m, __u32 page, __u32 frame, __u64 content, bool back)
+static void remember(struct store_model *m, __u32 page, __u32 frame, __u64 content,
+		     unsigned standing)
 {
 	struct model_page *p = &m->page[page];
 
 	if (p->cached)
 		leave_cache(m, page);
-	p->back = back;
+	p->standing = standing;
 	p->resident = true;
 	p->frame = frame;
 	p->known = content;
@@ -210,7 +239,8 @@ static void change(struct store_model *m, __u32 page)
 	no_ghost(m, page);
 	if (p->cached)
 		leave_cache(m, page);
-	p->resident = p->back = false;
+	p->resident = false;
+	p->standing = 0;
 }
 
 static struct model_request *new_request(struct store_model *m)
@@ -267,6 +297,8 @@ static void capture(struct store_model *m, __u32 frame, bool with_slot)
 	got = exclusive_cache__capture(m->cache, f->hint - 1, frame, slot, &digest);
 	MUST(got == want);
 	p->resident = false;
+	if (want != CAPTURED)
+		p->standing = 0;
 	if (want == CAPTURED)
 		enter_cache(m, f->hint - 1);
 	m->captured += want == CAPTURED;
@@ -284,8 +316,25 @@ static bool take(struct store_model *m, __u32 page, void **slot, struct page_dig
 	return true;
 }
 
+static unsigned larger(unsigned a, unsigned b)
+{
+	return a > b ? a : b;
+}
+
+static unsigned raised(unsigned standing)
+{
+	return standing < STANDING_MOST ? standing + 1 : standing;
+}
+
+/* After it is wanted. */
+static unsigned standing_of(const struct model_page *p)
+{
+	return p->cached ? raised(p->standing) : p->standing;
+}
+
 static bool hit(struct store_model *m, __u32 page, __u32 frame)
 {
+	unsigned standing = raised(m->page[page].standing);
 	struct page_digest digest;
 	void *slot;
 
@@ -300,7 +349,7 @@ static bool hit(struct store_model *m, __u32 page, __u32 frame)
 	m->frame[frame] = (struct model_frame){m->page[page].content, page + 1};
 	exclusive_cache__release_slot(m->cache, slot);
 	exclusive_cache__hit_end(m->cache, page, frame, &digest);
-	remember(m, page, frame, m->page[page].content, true);
+	remember(m, page, frame, m->page[page].content, standing);
 	m->hits++;
 	return true;
 }
@@ -322,7 +371,7 @@ static struct model_request *begin_read(struct store_model *m, __u32 page, __u32
 	r->known = !p->writers;
 	if (r->known) {
 		p->readers++;
-		p->request_back |= ghost;
+		p->request_standing = larger(p->request_standing, ghost ? STANDING_GHOST : 0);
 	}
 	return r;
 }
@@ -342,15 +391,16 @@ static void end_read(struct store_model *m, struct model_request *r, bool good)
 {
 	struct page_digest digest = digest_of(m, r->content);
 	struct model_page *p = &m->page[r->page];
-	bool was_back = p->back && p->resident;
+	unsigned standing = 0;
 
 	m->frame[r->frame] = (struct model_frame){r->content, r->page + 1};
 	MUST(exclusive_cache__read_end(m->cache, r->page, r->token, r->frame,
 				       good ? &digest : NULL) == r->known);
 	if (r->known && good) {
-		was_back |= p->cached | p->request_back;
-		was_back |= no_ghost(m, r->page);
-		remember(m, r->page, r->frame, r->content, was_back);
+		standing = larger(standing_of(p), p->request_standing);
+		if (no_ghost(m, r->page))
+			standing = larger(standing, STANDING_GHOST);
+		remember(m, r->page, r->frame, r->content, standing);
 	}
 	p->readers -= !!r->token;
 }
@@ -363,7 +413,8 @@ static void end_write(struct store_model *m, struct model_request *r, bool good)
 	m->frame[r->frame].hint = r->page + 1;
 	exclusive_cache__write_end(m->cache, r->page, r->token, r->frame, good ? &digest : NULL);
 	if (r->known && good)
-		remember(m, r->page, r->frame, r->content, p->request_back);
+		remember(m, r->page, r->frame, r->content,
+			 larger(p->standing, p->request_standing));
 	p->writers--;
 }
 
@@ -378,7 +429,7 @@ static void end_request(struct store_model *m, struct model_request *r, bool goo
 	else
 		end_read(m, r, good);
 	if (!p->writers && !p->readers)
-		p->request_back = false;
+		p->request_standing = 0;
 	r->known = false;
 }
 
@@ -386,19 +437,21 @@ static void begin_write(struct store_model *m, __u32 page, __u32 frame)
 {
 	struct model_request *r = new_request(m);
 	struct model_page *p = &m->page[page];
-	bool back = p->cached || (p->resident && p->back);
+	unsigned standing = standing_of(p);
 
 	if (!r)
 		return;
 	void_requests(m, page);
-	back |= no_ghost(m, page);
+	if (no_ghost(m, page))
+		standing = larger(standing, STANDING_GHOST);
 	if (p->cached)
 		leave_cache(m, page);
-	p->resident = p->back = false;
+	p->resident = false;
+	p->standing = 0;
 	*r = (struct model_request){.used = true, .write = true, .page = page, .frame = frame};
 	r->content = m->frame[frame].content;
 	r->known = !p->writers++;
-	p->request_back |= back;
+	p->request_standing = larger(p->request_standing, standing);
 	r->token = exclusive_cache__write_begin(m->cache, page);
 }
 
@@ -444,6 +497,8 @@ static void take_chunk(struct store_model *m)
 		can += m->given[i] && !holds_slot_of(m, i);
 	while (can && free_slots(m) < ARENA_SLOTS)
 		evict(m);
+	while (exclusive_cache__work(m->cache))
+		;
 	chunk = exclusive_cache__take_chunk(m->cache);
 	MUST(!chunk == !can);
 	while (chunk && m->chunk[n] != chunk)
@@ -500,7 +555,9 @@ static void forget_residents(struct store_model *m)
 	exclusive_cache__forget_residents(m->cache, m->opts.max_resident);
 	for (__u32 i = 0; i < MODEL_PAGES; i++) {
 		void_requests(m, i);
-		m->page[i].resident = m->page[i].back = false;
+		if (m->page[i].resident)
+			m->page[i].standing = 0;
+		m->page[i].resident = false;
 	}
 }
 
@@ -589,6 +646,8 @@ static void ordinary(struct store_model *m, const struct model_op *op)
 
 void store_model__do(struct store_model *m, struct model_op op)
 {
+	if (op.how % 16 == 5)
+		exclusive_cache__work(m->cache);
 	op.page %= MODEL_PAGES;
 	op.frame %= MODEL_FRAMES;
 	if (op.kind >= 254)

@@ -22,11 +22,12 @@
 
 struct model_page {
 	__u64 content; /* on the disk */
-	bool resident, cached, back;
+	bool resident, cached;
+	unsigned standing; /* see store_policy.h; 0 if it is neither */
 	__u32 frame;
 	__u64 known; /* content of the frame when it was remembered */
 	__u32 writers, readers;
-	bool request_back;
+	unsigned request_standing;
 };
 
 struct model_frame {

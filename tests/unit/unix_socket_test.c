@@ -152,6 +152,15 @@ static void paths_that_cannot_be(void **state)
 	snprintf(line, sizeof(line), "%s/none/socket", dir);
 	assert_int_equal(listener__open(&l, line, why, sizeof(why)), -ENOENT);
 	assert_non_null(strstr(why, "cannot listen at '"));
+	assert_non_null(strstr(why, "make its folder first"));
+	assert_int_equal(listener__open(&l, "/proc/version/s", why, sizeof(why)), -ENOTDIR);
+	assert_non_null(strstr(why, "give a path in a folder"));
+	if (!geteuid()) {
+		assert_int_equal(seteuid(65534), 0);
+		assert_int_equal(open_it(&l), -EACCES);
+		assert_int_equal(seteuid(0), 0);
+		assert_non_null(strstr(why, "a folder that this user may write to"));
+	}
 	assert_int_equal(listener__open(&l, "", why, sizeof(why)), -EINVAL);
 	assert_int_equal(unix_socket__connect(""), -EINVAL);
 	memset(line, 'a', sizeof(line));

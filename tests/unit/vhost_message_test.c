@@ -57,7 +57,7 @@ static int tear_down(void **state)
 {
 	struct pair *p = *state;
 
-	vhost_msg__clear(&p->msg);
+	vhost_msg__clear(&p->msg, NULL);
 	assert_int_equal(open_fds(), p->fds);
 	close(p->here);
 	if (p->there >= 0)
@@ -120,7 +120,7 @@ static void test_whole(void **state)
 	assert_int_equal(vhost_msg__take_fd(&p->msg, 0), -1);
 	assert_int_equal(vhost_msg__take_fd(&p->msg, 1), -1);
 	close(fd);
-	vhost_msg__clear(&p->msg);
+	vhost_msg__clear(&p->msg, NULL);
 	assert_int_equal(receive(p), 1);
 	assert_int_equal(p->msg.header.request, 3);
 	assert_int_equal(p->msg.nr_fds, 2);
@@ -148,10 +148,10 @@ static void test_in_pieces(void **state)
 		send_bytes(p, bytes, build(bytes, 1, 1, NULL, 0), 0);
 		assert_int_equal(receive(p), 1);
 		assert_memory_equal(&p->msg.table, &table, sizeof(table));
-		vhost_msg__clear(&p->msg);
+		vhost_msg__clear(&p->msg, NULL);
 		assert_int_equal(receive(p), 1);
 		assert_int_equal(p->msg.header.request, 1);
-		vhost_msg__clear(&p->msg);
+		vhost_msg__clear(&p->msg, NULL);
 	}
 }
 
@@ -167,7 +167,7 @@ static void test_bad_headers(void **state)
 		send_bytes(p, &bad[i], sizeof(bad[i]), 1);
 		assert_int_equal(receive(p), -EPROTO);
 		assert_non_null(p->reason);
-		vhost_msg__clear(&p->msg);
+		vhost_msg__clear(&p->msg, NULL);
 	}
 }
 
@@ -180,12 +180,12 @@ static void test_too_many_fds(void **state)
 
 	send_bytes(p, bytes, n, VHOST_FDS + 1);
 	assert_int_equal(receive(p), -EPROTO);
-	vhost_msg__clear(&p->msg);
+	vhost_msg__clear(&p->msg, NULL);
 	while (recv(p->here, bytes, 1, MSG_DONTWAIT) > 0)
 		;
 	send_bytes(p, bytes, n, 60);
 	assert_int_equal(receive(p), -EPROTO);
-	vhost_msg__clear(&p->msg);
+	vhost_msg__clear(&p->msg, NULL);
 	while (recv(p->here, bytes, 1, MSG_DONTWAIT) > 0)
 		;
 	/* Some with each piece. */
@@ -224,7 +224,7 @@ static void test_reply(void **state)
 	assert_int_equal(back.nr_fds, 1);
 	assert_int_equal(read(p->there, &value, 8), 8);
 	assert_int_equal(value, 99);
-	vhost_msg__clear(&back);
+	vhost_msg__clear(&back, NULL);
 }
 
 /* Who asks and does not listen gets no answer, and nobody waits. */

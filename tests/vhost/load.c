@@ -133,12 +133,17 @@ void load__pause(struct load *l)
 	assert_int_equal(pthread_join(l->thread, NULL), 0);
 }
 
-void load__end(struct load *l)
+void load__settle(struct load *l)
 {
-	load__pause(l);
 	if (!l->err)
 		l->err = frontend__wait_all(l->f, l->queue);
 	assert_int_equal(l->err, 0);
+}
+
+void load__end(struct load *l)
+{
+	load__pause(l);
+	load__settle(l);
 	assert_int_equal(l->failed, 0);
 	assert_int_equal(l->wrong, 0);
 	for (unsigned i = 0; i < LOAD_DEPTH; i++)

@@ -45,6 +45,8 @@ void load__await(struct load *l, unsigned done);
 void load__end(struct load *l);
 /* The same, when the server went away and came back meanwhile: nothing is reaped in between. */
 void load__pause(struct load *l);
+/* After that: what is in flight ends. */
+void load__settle(struct load *l);
 void load__go_on(struct load *l);
 /* That the disk holds what was written; nothing may be in flight. */
 void load__check(struct load *l, const char *disk);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "../unit/skips.h"
 #include "backend.h"
 #include "load.h"
 #include "raw.h"
@@ -127,7 +128,7 @@ static void test_huge_pages(void **state)
 	long had = huge_pages();
 
 	if (had < 0 || set_huge_pages(had + 8))
-		skip();
+		because("the pool of huge pages can't be set (needs root)");
 	use_last_region(*state, &(struct frontend_opts){.memory = 8 * MIB, .hugetlb = true});
 	set_huge_pages(had);
 }
@@ -400,5 +401,5 @@ int main(void)
 	};
 
 	cmocka_set_test_filter(getenv("TEST"));
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return skips__status(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -40,6 +40,18 @@ static void await_more(unsigned n)
 		load__await(&loads[q], loads[q].done + n);
 }
 
+static void pause_all(void)
+{
+	for (unsigned q = 0; q < f.nr_queues; q++)
+		load__pause(&loads[q]);
+}
+
+static void go_on_all(void)
+{
+	for (unsigned q = 0; q < f.nr_queues; q++)
+		load__go_on(&loads[q]);
+}
+
 /* --- rings that stop --- */
 
 /* GET_VRING_BASE: what is in flight ends before the answer, nothing is taken after it. */
@@ -98,30 +110,19 @@ static void test_new_front_end(void **state)
 	begin_load(b, 2, 0);
 	for (unsigned i = 0; i < 20; i++) {
 		await_more(20);
-		for (unsigned q = 0; q < 2; q++)
-			load__pause(&loads[q]);
+		pause_all();
+		/* QEMU's (7.2) may die of an assertion when a front end leaves requests behind. */
+		for (unsigned q = 0; q < 2 && b->reference; q++)
+			load__settle(&loads[q]);
 		/* The old one's requests end before the new one's begin. */
 		frontend__disconnect(&f);
 		assert_int_equal(frontend__resume(&f), 0);
-		for (unsigned q = 0; q < 2; q++)
-			load__go_on(&loads[q]);
+		go_on_all();
 	}
 	end_load(b);
 }
 
 /* --- servers that are killed --- */
-
-static void pause_all(void)
-{
-	for (unsigned q = 0; q < f.nr_queues; q++)
-		load__pause(&loads[q]);
-}
-
-static void go_on_all(void)
-{
-	for (unsigned q = 0; q < f.nr_queues; q++)
-		load__go_on(&loads[q]);
-}
 
 /* A load that sleeps for its server would see it go. */
 static void kill_and_resume(struct backend *b)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "../../cache/serve/disk.h"
 #include "rig.h"
 
 #define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
@@ -22,22 +23,28 @@
 
 struct call {
 	struct loop_msg msg;
-	struct rig *rig;
+	struct rig *rig; /* whose disk */
 	int (*fn)(struct rig *r, struct call *c);
 	__u64 a, b, c;
 	struct server_disk disk;
+	struct server_cache cache;
 	int err;
 	sem_t done;
-	struct rig *of; /* whose disk */
-	bool later;	/* fn sees to it that `done` is posted */
+	bool later; /* fn sees to it that `done` is posted */
 };
+
+/* Who has the server. */
+static struct rig *host(struct rig *r)
+{
+	return r->host ?: r;
+}
 
 static void on_call(struct loop_msg *m)
 {
 	struct call *c = container_of(m, struct call, msg);
 
 	c->err = c->fn(c->rig, c);
-	if (!c->later)
+	if (!c->later || c->err)
 		sem_post(&c->done);
 }
 
@@ -46,7 +53,7 @@ static void call(struct rig *r, struct call *c)
 	c->rig = r;
 	c->msg.fn = on_call;
 	sem_init(&c->done, 0, 0);
-	loop__post(r->control, &c->msg);
+	loop__post(host(r)->control, &c->msg);
 	while (sem_wait(&c->done) && errno == EINTR)
 		;
 	sem_destroy(&c->done);
@@ -59,9 +66,11 @@ static void on_events(void *ctx, const struct page_event *events, size_t n)
 {
 	struct rig *r = ctx;
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		if (events[i].kind < PAGE_EVENT_KINDS)
 			r->events[events[i].kind]++;
+		r->uncaptured += events[i].kind == PAGE_EVICT && events[i].flags & PE_UNCAPTURED;
+	}
 }
 
 static void on_gone(void *ctx, __u16 id)
@@ -78,18 +87,22 @@ static void on_line(void *ctx, const char *line)
 
 static const struct server_ops ops = {.events = on_events, .gone = on_gone, .log = on_line};
 
-static int add_disk(struct server *s, const struct rig *of, const char *name)
+static int add_disk(struct rig *r, struct call *c)
 {
+	const struct server_disk_opts o = {.sz = sizeof(o),
+					   .name = r->name,
+					   .path = r->image,
+					   .socket = r->path,
+					   .read_only = r->read_only,
+					   .min = r->min,
+					   .max = r->max,
+					   .share = r->share,
+					   .queues = r->queues,
+					   /* r->disk is it, too. */
+					   .shared = true,
+					   .patience = 20};
 	char why[256];
-	int err = server__add_disk(s,
-				   &(struct server_disk_opts){.sz = sizeof(struct server_disk_opts),
-							      .name = name,
-							      .path = of->image,
-							      .socket = of->path,
-							      .read_only = of->read_only,
-							      .queues = of->queues,
-							      .patience = 20},
-				   why, sizeof(why));
+	int err = server__add_disk(host(r)->server, &o, why, sizeof(why));
 
 	if (err)
 		print_error("%s\n", why);
@@ -110,7 +123,7 @@ static int start(struct rig *r, struct call *c)
 
 	if (err)
 		print_error("%s\n", why);
-	return err ? err : add_disk(r->server, r, RIG_DISK);
+	return err ? err : add_disk(r, c);
 }
 
 static void on_freed(void *ctx)
@@ -157,8 +170,9 @@ static void make_image(struct rig *r)
 	close(fd);
 }
 
-static void fill_in(struct rig *r)
+static void fill_in(struct rig *r, const char *name)
 {
+	r->name = r->name ?: name;
 	r->bytes = r->bytes ?: 32 << 20;
 	r->cache = r->cache ?: 8 << 20;
 	r->queues = r->queues ?: 1;
@@ -166,7 +180,7 @@ static void fill_in(struct rig *r)
 
 void rig__start(struct rig *r)
 {
-	fill_in(r);
+	fill_in(r, "disk");
 	make_image(r);
 	rig__go_on(r);
 }
@@ -185,23 +199,34 @@ void rig__end(struct rig *r)
 	rig__remove_image(r);
 }
 
-static int add_another(struct rig *r, struct call *c)
-{
-	return add_disk(r->server, c->of, "another");
-}
-
 void rig__add_disk(struct rig *r, struct rig *of)
 {
-	fill_in(of);
+	of->host = r;
+	fill_in(of, "another");
 	make_image(of);
-	call(r, &(struct call){.fn = add_another, .of = of});
+	call(of, &(struct call){.fn = add_disk});
+}
+
+static int remove_disk(struct rig *r, struct call *c)
+{
+	return server__remove_disk(host(r)->server, r->name, on_freed, c);
+}
+
+void rig__remove_disk(struct rig *r)
+{
+	call(r, &(struct call){.fn = remove_disk, .later = true});
 }
 
 /* --- what may be asked --- */
 
 static int get_disk(struct rig *r, struct call *c)
 {
-	return server__disk(r->server, 0, &c->disk);
+	int err;
+
+	for (size_t i = 0; !(err = server__disk(host(r)->server, i, &c->disk)); i++)
+		if (!strcmp(c->disk.name, r->name))
+			return 0;
+	return err;
 }
 
 struct server_disk rig__disk(struct rig *r)
@@ -212,11 +237,25 @@ struct server_disk rig__disk(struct rig *r)
 	return c.disk;
 }
 
+static int get_cache(struct rig *r, struct call *c)
+{
+	server__cache(host(r)->server, &c->cache);
+	return 0;
+}
+
+struct server_cache rig__cache(struct rig *r)
+{
+	struct call c = {.fn = get_cache};
+
+	call(r, &c);
+	return c.cache;
+}
+
 static int resize(struct rig *r, struct call *c)
 {
 	char why[256];
 
-	return server__resize(r->server, c->a, why, sizeof(why));
+	return server__resize(host(r)->server, c->a, why, sizeof(why));
 }
 
 void rig__resize(struct rig *r, __u64 bytes)
@@ -226,7 +265,7 @@ void rig__resize(struct rig *r, __u64 bytes)
 
 static int drain(struct rig *r, struct call *c)
 {
-	return server__drain(r->server, RIG_DISK);
+	return server__drain(host(r)->server, r->name);
 }
 
 void rig__drain(struct rig *r)
@@ -236,7 +275,7 @@ void rig__drain(struct rig *r)
 
 static int set(struct rig *r, struct call *c)
 {
-	return server__set_disk(r->server, RIG_DISK, c->a, c->b, c->c);
+	return server__set_disk(host(r)->server, r->name, c->a, c->b, c->c);
 }
 
 void rig__set(struct rig *r, __u64 min, __u64 max, __u64 share)
@@ -246,7 +285,7 @@ void rig__set(struct rig *r, __u64 min, __u64 max, __u64 share)
 
 static int invalidate(struct rig *r, struct call *c)
 {
-	return server__invalidate(r->server, c->disk.id, c->a, c->b);
+	return server__invalidate(host(r)->server, c->disk.id, c->a, c->b);
 }
 
 void rig__invalidate(struct rig *r, __u64 page, __u64 count)
@@ -255,6 +294,83 @@ void rig__invalidate(struct rig *r, __u64 page, __u64 count)
 
 	c.disk.id = rig__disk(r).id;
 	call(r, &c);
+}
+
+static int unmapped(struct rig *r, struct call *c)
+{
+	server__unmapped(host(r)->server, c->a, c->b, c->c);
+	return 0;
+}
+
+void rig__unmapped(struct rig *r, pid_t vmm, const void *at, __u64 bytes)
+{
+	call(r, &(struct call){.fn = unmapped, .a = vmm, .b = (uintptr_t)at, .c = bytes});
+}
+
+/* --- free slots: not for the world to see --- */
+
+struct look {
+	struct shard_call call;
+	void (*fn)(void *ctx, const void *slot);
+	void *ctx;
+	sem_t done;
+};
+
+/* All of them are taken before the first one is given back. */
+static void look_run(struct shard_call *c)
+{
+	struct look *l = container_of(c, struct look, call);
+	struct exclusive_cache *cache = c->shard->cache;
+	__u64 n = exclusive_cache__free_slots(cache);
+	void **slot = calloc(n + 1, sizeof(*slot));
+
+	for (__u64 i = 0; i < n; i++)
+		l->fn(l->ctx, slot[i] = exclusive_cache__slot(cache));
+	for (__u64 i = 0; i < n; i++)
+		exclusive_cache__release_slot(cache, slot[i]);
+	free(slot);
+}
+
+static void look_done(struct shard_call *c)
+{
+	sem_post(&container_of(c, struct look, call)->done);
+}
+
+struct looks {
+	struct look look[MAX_SHARDS];
+	unsigned nr;
+};
+
+static int post_looks(struct rig *r, struct call *c)
+{
+	struct looks *l = (struct looks *)(uintptr_t)c->a;
+	struct disk *d = server__find(host(r)->server, r->name);
+
+	l->nr = d->nr_shards;
+	for (unsigned i = 0; i < l->nr; i++) {
+		struct look *k = &l->look[i];
+
+		k->call = (struct shard_call){.shard = &d->shard[i],
+					      .back = host(r)->control,
+					      .run = look_run,
+					      .done = look_done};
+		shard_call__post(&k->call);
+	}
+	return 0;
+}
+
+void rig__free_slots(struct rig *r, void (*fn)(void *ctx, const void *slot), void *ctx)
+{
+	struct looks l = {0};
+
+	for (unsigned i = 0; i < MAX_SHARDS; i++) {
+		l.look[i] = (struct look){.fn = fn, .ctx = ctx};
+		sem_init(&l.look[i].done, 0, 0);
+	}
+	call(r, &(struct call){.fn = post_looks, .a = (uintptr_t)&l});
+	for (unsigned i = 0; i < l.nr; i++)
+		while (sem_wait(&l.look[i].done) && errno == EINTR)
+			;
 }
 
 void rig__open(struct rig *r, struct frontend *f, const struct frontend_opts *o)

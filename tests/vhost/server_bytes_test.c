@@ -121,9 +121,17 @@ static bool is_running(void)
 	return false;
 }
 
+/* Frames that the VMM is said to have given up, while requests are made to them. */
+static void give_up_some(struct random *r)
+{
+	__u64 first = random__below(r, QUEUES * FRAMES), nr = 1 + random__below(r, FRAMES);
+
+	rig__unmapped(&rig, getpid(), f.ram.region[0].base + first * RAM_PAGE, nr * RAM_PAGE);
+}
+
 static void change(struct random *r)
 {
-	switch (random__below(r, 5)) {
+	switch (random__below(r, 6)) {
 	case 0:
 		rig__drain(&rig);
 		break;
@@ -137,6 +145,9 @@ static void change(struct random *r)
 	case 3:
 		/* Nothing changed, but it might have. */
 		rig__invalidate(&rig, random__below(r, 8192), random__below(r, 500));
+		break;
+	case 4:
+		give_up_some(r);
 		break;
 	default:
 		assert_int_equal(frontend__share_memory(&f), 0);

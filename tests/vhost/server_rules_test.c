@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The exclusive cache's rules, one request at a time: which pages enter it, which are found in it,
  * and what takes them out. */
+#define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,9 +23,9 @@ static struct rig rig;
 static struct frontend f;
 static __u64 memory;
 
-static int setup(void **state)
+static int set_up(__u64 cache, unsigned queues)
 {
-	rig = (struct rig){.audit = 1};
+	rig = (struct rig){.audit = 1, .cache = cache, .queues = queues};
 	rig__start(&rig);
 	rig__open(&rig, &f, NULL);
 	memory = ram__alloc(&f.ram, FRAMES * RAM_PAGE, RAM_PAGE);
@@ -32,6 +34,16 @@ static int setup(void **state)
 	/* Reads past the page cache see them. */
 	assert_int_equal(msync(rig.disk, rig.bytes, MS_SYNC), 0);
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return set_up(0, 0);
+}
+
+static int setup_small(void **state)
+{
+	return set_up(4 << 20, 4);
 }
 
 static int end(void **state)
@@ -394,22 +406,235 @@ static void test_events(void **state)
 	expect(dropped_events, 0);
 }
 
+/* --- fewer chunks than shards --- */
+
+/* 200 pages of each of the first 6 MiB, by one frame: what is read next evicts it. */
+static void read_extents(unsigned extents)
+{
+	for (unsigned i = 0; i < extents * 200; i++)
+		read_page(i / 200 * 256 + i % 200, 0, 1);
+}
+
+static void wait_for_shards(unsigned n)
+{
+	for (int i = 0; i < 2000 && rig__disk(&rig).shards != n; i++)
+		usleep(5000);
+	assert_int_equal(rig__disk(&rig).shards, n);
+}
+
+/* 2 chunks and 4 queues: all of the cache is used, for all of the disk's pages. */
+static void test_few_chunks(void **state)
+{
+	assert_int_equal(rig__disk(&rig).queues, 4);
+	wait_for_shards(2);
+	read_extents(5);
+	expect(misses, 1000);
+	expect(capture[CAPTURED], 999);
+	expect(capture[CAPTURE_NO_ROOM], 0);
+	/* 600 pages of 512 slots, and 400. */
+	read_extents(5);
+	assert_true(counts().hits >= 400);
+	expect(capture[CAPTURE_NO_ROOM], 0);
+	/* What a loop has is told when it sleeps. */
+	for (int i = 0; i < 2000 && rig__disk(&rig).cache.cached < 900; i++)
+		usleep(5000);
+	assert_true(rig__disk(&rig).cache.cached >= 900);
+}
+
+/* Known where they were read to, whether or not there was room for them. */
+static __u64 known(void)
+{
+	const struct served_counts c = counts();
+
+	return c.capture[CAPTURED] + c.capture[CAPTURE_NO_ROOM];
+}
+
+/* The cache grows and shrinks while pages are in the guest: wherever they belong by then, they are
+ * known, and none is found with what it held before. (A shard may wait for its first chunk.) */
+static void test_other_shards(void **state)
+{
+	static const struct {
+		__u64 bytes;
+		unsigned shards;
+	} to[] = {{8 << 20, 4}, {6 << 20, 3}, {2 << 20, 1}, {4 << 20, 2}, {16 << 20, 4}};
+	__u64 before, version = 1;
+
+	for (size_t i = 0; i < sizeof(to) / sizeof(to[0]); i++) {
+		for (unsigned k = 0; k < 16; k++)
+			read_page(k * 256 + i, k, 1);
+		before = known();
+		rig__resize(&rig, to[i].bytes);
+		wait_for_shards(to[i].shards);
+		for (unsigned k = 0; k < 16; k++)
+			read_page(k * 256 + 100 + i, k, 1);
+		assert_int_equal(known(), before + 16);
+		/* Cached where it belongs now, written, and read where it belongs then. */
+		read_page(7, 20, version);
+		read_page(8, 20, 1);
+		write_page(7, 21, ++version);
+	}
+	read_page(7, 22, version);
+}
+
+/* --- frames that the VMM gives up --- */
+
+/* As a balloon does: the memory is gone, then the server is told. */
+static void punch(unsigned first, unsigned nr)
+{
+	const struct ram_region *r = &f.ram.region[0];
+
+	assert_int_equal(fallocate(r->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				   r->offset + ((char *)bytes_of(first) - r->base),
+				   (off_t)nr * RAM_PAGE),
+			 0);
+}
+
+static void tell(unsigned first, unsigned nr)
+{
+	rig__unmapped(&rig, getpid(), bytes_of(first), (__u64)nr * RAM_PAGE);
+}
+
+static void expect_residents(unsigned n)
+{
+	for (unsigned i = 0; i < 5000 && rig__disk(&rig).cache.resident != n; i++)
+		usleep(1000);
+	assert_int_equal(rig__disk(&rig).cache.resident, n);
+}
+
+static void read_pages(unsigned first, unsigned nr)
+{
+	for (unsigned i = 0; i < nr; i++)
+		read_page(first + i, i, 1);
+}
+
+static void test_unmapped(void **state)
+{
+	read_pages(10, 8);
+	expect_residents(8);
+	punch(2, 4);
+	tell(2, 4);
+	expect(gone, 4);
+	expect_residents(4);
+	assert_int_equal(rig.events[PAGE_EVICT], 4);
+	assert_int_equal(rig.uncaptured, 4);
+	/* Nobody looks at these frames: they are not even found to have changed. */
+	read_pages(20, 8);
+	expect(capture[CAPTURED], 4);
+	expect(capture[CAPTURE_CHANGED], 0);
+	expect(capture[CAPTURE_UNKNOWN], 0);
+	assert_int_equal(rig__disk(&rig).cache.cached, 4);
+	read_pages(10, 8);
+	expect(hits, 4);
+	/* The frames are like any others from then on. */
+	read_pages(20, 8);
+	expect(hits, 12);
+	/* What was given up a second time is another eviction. */
+	tell(0, 8);
+	expect(gone, 12);
+	expect_residents(0);
+}
+
+/* Told of only when it holds the next page: that one is forgotten, in vain, and nothing else. */
+static void test_unmapped_late(void **state)
+{
+	read_pages(10, 2);
+	punch(0, 1);
+	read_page(12, 0, 1);
+	expect(capture[CAPTURE_CHANGED], 1);
+	tell(0, 1);
+	expect(gone, 1);
+	expect_residents(1);
+	read_page(13, 0, 1);
+	read_page(14, 1, 1);
+	expect(capture[CAPTURED], 1);
+	read_page(10, 2, 1);
+	read_page(12, 3, 1);
+	expect(hits, 0);
+	read_page(11, 4, 1);
+	expect(hits, 1);
+}
+
+/* Other processes' addresses, and those that are no frame's, or of a frame that held nothing. */
+static void test_unmapped_elsewhere(void **state)
+{
+	const struct ram_region *r = &f.ram.region[0];
+
+	read_pages(10, 4);
+	rig__unmapped(&rig, getpid() + 1, bytes_of(0), 4 * RAM_PAGE);
+	rig__unmapped(&rig, getpid(), r->base - RAM_PAGE, RAM_PAGE);
+	rig__unmapped(&rig, getpid(), r->base + r->bytes, 64 * RAM_PAGE);
+	rig__unmapped(&rig, getpid(), bytes_of(0), 0);
+	tell(4, FRAMES - 4);
+	expect(gone, 0);
+	expect_residents(4);
+	read_pages(20, 4);
+	expect(capture[CAPTURED], 4);
+}
+
+/* All of a VMM's addresses, with all of its regions. */
+static void test_unmapped_all(void **state)
+{
+	struct ring_seg seg = {1ULL << 32, 8 * RAM_PAGE};
+	struct blk_io io = {.type = VIRTIO_BLK_T_IN, .sector = 20 * 8, .seg = &seg, .nr = 1};
+
+	assert_int_equal(ram__add(&f.ram, seg.gpa, seg.bytes, 0, false), 0);
+	assert_int_equal(frontend__add_region(&f, 1), 0);
+	read_pages(10, 4);
+	assert_int_equal(frontend__do(&f, 0, &io), 0);
+	expect_residents(12);
+	rig__unmapped(&rig, getpid(), NULL, ~0ULL);
+	expect(gone, 12);
+	expect_residents(0);
+	assert_int_equal(rig.uncaptured, 12);
+	assert_int_equal(frontend__do(&f, 0, &io), 0);
+	expect(hits, 0);
+}
+
 #define rule(test) cmocka_unit_test_setup_teardown(test, setup, end)
+
+/* The ring is looked at all the same. */
+static void test_no_kicks(void **state)
+{
+	assert_true(frontend__stop_queue(&f, 0) >= 0);
+	assert_int_equal(frontend__tell_fd(&f, VU_SET_VRING_KICK, 0, -1), 0);
+	for (unsigned i = 0; i < 20; i++) {
+		read_page(i, i, 1);
+		/* It sleeps by then. */
+		usleep(100);
+	}
+}
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		rule(test_capture_and_hit), rule(test_swap),
-		rule(test_same_page_again), rule(test_changed_frame),
-		rule(test_zeroed_frame),    rule(test_latency),
-		rule(test_written_frame),   rule(test_write_takes_out),
-		rule(test_part_takes_out),  rule(test_discard_takes_out),
-		rule(test_zeroes_take_out), rule(test_part_of_a_page),
-		rule(test_odd_address),	    rule(test_many_pages),
-		rule(test_mixed),	    rule(test_new_memory),
-		rule(test_reconnect),	    rule(test_drain),
-		rule(test_invalidate),	    rule(test_resize_to_nothing),
+		rule(test_capture_and_hit),
+		rule(test_swap),
+		rule(test_same_page_again),
+		rule(test_changed_frame),
+		rule(test_zeroed_frame),
+		rule(test_latency),
+		rule(test_written_frame),
+		rule(test_write_takes_out),
+		rule(test_part_takes_out),
+		rule(test_discard_takes_out),
+		rule(test_zeroes_take_out),
+		rule(test_part_of_a_page),
+		rule(test_odd_address),
+		rule(test_many_pages),
+		rule(test_mixed),
+		rule(test_new_memory),
+		rule(test_reconnect),
+		rule(test_drain),
+		rule(test_invalidate),
+		rule(test_resize_to_nothing),
 		rule(test_events),
+		rule(test_no_kicks),
+		rule(test_unmapped),
+		rule(test_unmapped_late),
+		rule(test_unmapped_elsewhere),
+		rule(test_unmapped_all),
+		cmocka_unit_test_setup_teardown(test_few_chunks, setup_small, end),
+		cmocka_unit_test_setup_teardown(test_other_shards, setup_small, end),
 	};
 
 	cmocka_set_test_filter(getenv("TEST"));

@@ -14,6 +14,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 #include <linux/virtio_config.h>
 #include <cmocka.h>
@@ -245,10 +247,12 @@ static void test_no_kick_fd(void **state)
 	frontend__free(&f);
 }
 
-/* To write to a socket or pipe that nobody reads would end the server. */
+/* To write to a socket or pipe that nobody reads would end the server; what has no type need not be
+ * an eventfd. */
 static void test_no_eventfd(void **state)
 {
 	int socket[2], pipes[2], file = memfd_create("file", MFD_CLOEXEC);
+	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
 
 	backend__open(*state, &f, NULL);
 	assert_int_equal(link__pair(socket), 0);
@@ -259,12 +263,14 @@ static void test_no_eventfd(void **state)
 		assert_int_equal(frontend__tell_fd(&f, request, 0, socket[0]), -EREMOTEIO);
 		assert_int_equal(frontend__tell_fd(&f, request, 0, pipes[1]), -EREMOTEIO);
 		assert_int_equal(frontend__tell_fd(&f, request, 0, file), -EREMOTEIO);
+		assert_int_equal(frontend__tell_fd(&f, request, 0, timer), -EREMOTEIO);
 	}
 	/* The ring has what it had. */
 	check_alive(0);
 	close(socket[0]);
 	close(pipes[1]);
 	close(file);
+	close(timer);
 	frontend__free(&f);
 }
 
