@@ -46,7 +46,7 @@ srcs = $(filter-out $(2),$(wildcard $(1)))
 # the program and each test take what they need.
 TRACER_SRCS := $(wildcard loader/tracer*.c loader/foreign*.c)
 PLAIN_SRCS  := $(call srcs,cache/*.c cache/*/*.c analysis/*.c analysis/policy/*.c analysis/plan/*.c \
-	       loader/*.c loader/trace/*.c cli/*.c,$(TRACER_SRCS) cli/main.c)
+	       loader/*.c loader/trace/*.c actuator/*.c cli/*.c,$(TRACER_SRCS) cli/main.c)
 TRACER      := $(call objs,$(TRACER_SRCS))
 PLAIN       := $(O)/libhvtrace.a
 MAIN        := $(call objs,$(wildcard cli/main.c))
@@ -114,7 +114,7 @@ include tests/rules.mk
 
 # --- checks ---------------------------------------------------------------------------------
 
-.PHONY: deps check lint format bench bench-mrc bench-plan bench-serve demo
+.PHONY: deps check lint format bench bench-mrc bench-plan bench-serve bench-balance demo
 deps:
 	$(Q)tools/deps.sh
 
@@ -124,7 +124,7 @@ check: deps
 	$(Q)$(MAKE) O=$(O)/fuzz SAN=fuzz CC=$(CLANG) fuzz-tests
 	$(Q)BUILD=$(abspath $(O)) CLANG=$(CLANG) MAKE='$(MAKE)' tests/run $(TESTS)
 
-C_FILES = $(sort $(shell find bpf loader cache analysis cli tests bench -name '*.[ch]'))
+C_FILES = $(sort $(shell find bpf loader cache analysis actuator cli tests bench -name '*.[ch]'))
 SH_FILES = $(sort $(shell find tools tests bench .ci -name '*.sh') tests/run .ci/run)
 
 lint:
@@ -154,6 +154,9 @@ bench-plan: all $(BENCHES)
 bench-serve: all $(BENCHES) $(GUEST_TOOLS)
 	$(Q)BUILD=$(abspath $(O)) bench/serve.sh
 
+bench-balance: all $(GUEST_TOOLS)
+	$(Q)BUILD=$(abspath $(O)) bench/balance.sh
+
 demo: deps
 	$(Q)$(MAKE) all $(KVM_TOOLS) $(GUEST_TOOLS) $(O)/bench/direct_read
 	$(Q)BUILD=$(abspath $(O)) tools/demo.sh
@@ -180,7 +183,7 @@ install: all
 	$(Q)install -m 644 docs/hvtrace.1 $(MANDIR)/hvtrace.1
 	$(Q)install -m 644 docs/hvtrace.bash-completion $(COMPDIR)/hvtrace
 	$(Q)install -m 644 LICENSE README.md docs/design.md docs/serve.md docs/planning.md \
-		docs/hvtrace-serve.yaml $(DOCDIR)
+		docs/balancing.md docs/hvtrace-serve.yaml $(DOCDIR)
 	$(Q)sed 's|@BINDIR@|$(PREFIX)/bin|' docs/hvtrace-serve.service >$(UNITDIR)/hvtrace-serve.service
 	$(Q)install -m 644 docs/hvtrace-serve.sysusers $(USERDIR)/hvtrace-serve.conf
 	$(Q)install -m 644 analysis/hvanalysis.h $(INCDIR)
@@ -208,6 +211,7 @@ help:
 	@echo 'make bench-mrc  only the miss curves: no root needed'
 	@echo 'make bench-plan  only how long plans of memory take: no root needed'
 	@echo 'make bench-serve  only the exclusive cache: speed, and what it saves a guest'
+	@echo 'make bench-balance  only balancing: what it saves beside static splits'
 	@echo 'make lint       clang-format, cppcheck, shellcheck'
 	@echo 'make format     let clang-format have its way'
 	@echo 'make static     build $(O)/hvtrace-static'

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "unix_socket.h"
@@ -50,6 +51,31 @@ int unix_socket__connect(const char *path)
 	struct sockaddr_un a;
 
 	return set_address(&a, path) ?: connect_to(&a, 0);
+}
+
+/* A listener that has its backlog full makes connect() wait as send() would (unix(7),
+ * unix_stream_connect()). */
+static int connect_within(const struct sockaddr_un *a, double seconds)
+{
+	struct timeval t = {.tv_sec = seconds, .tv_usec = (seconds - (long)seconds) * 1e6};
+	int fd = new_socket(0), err = 0;
+
+	if (fd < 0)
+		return fd;
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t)) ||
+	    connect(fd, (const struct sockaddr *)a, sizeof(*a)))
+		err = errno == EAGAIN ? -ETIMEDOUT : -errno;
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+int unix_socket__connect_within(const char *path, double seconds)
+{
+	struct sockaddr_un a;
+
+	return set_address(&a, path) ?: connect_within(&a, seconds);
 }
 
 /* --- a path that is taken --- */

@@ -27,5 +27,7 @@ void listener__close(struct listener *l);
 
 /* A socket that is connected to such a file, and may block. -errno; -ENAMETOOLONG. */
 int unix_socket__connect(const char *path);
+/* The same, in at most so many seconds (above 0): -ETIMEDOUT, too. */
+int unix_socket__connect_within(const char *path, double seconds);
 
 #endif

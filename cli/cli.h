@@ -18,6 +18,7 @@ int cmd_plot(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
 int cmd_ctl(int argc, char **argv);
+int cmd_balance(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 
 /* Whose messages they are ("live"); NULL: of hvtrace itself. */

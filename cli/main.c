@@ -11,8 +11,9 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } commands[] = {
-	{"live", cmd_live}, {"record", cmd_record}, {"mrc", cmd_mrc}, {"plot", cmd_plot},
-	{"plan", cmd_plan}, {"serve", cmd_serve},   {"ctl", cmd_ctl}, {"doctor", cmd_doctor},
+	{"live", cmd_live}, {"record", cmd_record},   {"mrc", cmd_mrc},
+	{"plot", cmd_plot}, {"plan", cmd_plan},	      {"serve", cmd_serve},
+	{"ctl", cmd_ctl},   {"balance", cmd_balance}, {"doctor", cmd_doctor},
 };
 
 static const char help[] =
@@ -23,6 +24,7 @@ static const char help[] =
 	"       hvtrace plan ... INPUT       from miss curves to the memory of each VM; no root\n"
 	"       hvtrace serve ...            serve VMs' disks through an exclusive cache\n"
 	"       hvtrace ctl ...              ask a running server, and tell it\n"
+	"       hvtrace balance ...          move memory between VMs, to where it saves most\n"
 	"       hvtrace doctor               what this host offers, and what is missing\n"
 	"       hvtrace COMMAND --help       the options of a command\n"
 	"       hvtrace --version\n"

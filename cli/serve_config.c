@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The configuration file: settings by their options' names, and a list of disks. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "serve_options.h"
+#include "text_file.h"
 #include "yaml.h"
 
 /* Thousands of disks take less. */
@@ -76,38 +75,16 @@ int serve_config__parse(struct serve_options *o, const char *file, const char *t
 	return err;
 }
 
-/* All of it, or -errno. */
-static ssize_t read_all(int fd, char *text, size_t room)
-{
-	size_t len = 0;
-
-	while (len < room) {
-		ssize_t n = read(fd, text + len, room - len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (!n)
-			return len;
-		len += n;
-	}
-	return -EFBIG;
-}
-
 int serve_config__read(struct serve_options *o, const char *file, char *why, size_t size)
 {
-	char *text = malloc(FILE_MAX);
-	int fd = open(file, O_RDONLY | O_CLOEXEC);
-	ssize_t len = fd < 0 ? -errno : text ? read_all(fd, text, FILE_MAX) : -ENOMEM;
-	int err = len < 0 ? len : 0;
+	size_t len = 0;
+	char *text = NULL;
+	int err = text_file__read(file, FILE_MAX, &text, &len);
 
 	if (err)
 		snprintf(why, size, "cannot read configuration '%s': %s", file, strerror(-err));
 	else
 		err = serve_config__parse(o, file, text, len, why, size);
-	if (fd >= 0)
-		close(fd);
 	free(text);
 	return err;
 }

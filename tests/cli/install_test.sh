@@ -24,12 +24,12 @@ run_make install
 page=$dest/usr/share/man/man1/hvtrace.1
 warnings=$(LC_ALL=C.UTF-8 man --warnings -E UTF-8 -l "$page" 2>&1 >/dev/null)
 [ -z "$warnings" ] || fail "man page: $warnings"
-for section in LIVE RECORD MRC PLAN SERVE CTL DOCTOR OVERHEAD FILES EXAMPLES 'EXIT STATUS'; do
+for section in LIVE RECORD MRC PLAN SERVE CTL BALANCE DOCTOR OVERHEAD FILES EXAMPLES 'EXIT STATUS'; do
 	LC_ALL=C man -l "$page" | sed 's|.\x08||g' | grep -qx "$section" || fail "man page lacks $section"
 done
 
 # What the program understands is what the man page explains and completion offers.
-for command in live record mrc plot plan serve ctl doctor; do
+for command in live record mrc plot plan serve ctl balance doctor; do
 	"$dest/usr/bin/hvtrace" $command --help | grep -oE -- '--[a-z][a-z-]+' | sort -u >"$dest/known"
 	while read -r option; do
 		[ "$option" = --help ] && continue
@@ -49,7 +49,7 @@ completed=$(bash -c '
 	COMP_WORDS=(hvtrace "") COMP_CWORD=1
 	_hvtrace
 	echo "${COMPREPLY[*]}"' - "$dest/usr/share/bash-completion/completions/hvtrace")
-[ "$completed" = $'--csv\nlive record mrc plot plan serve ctl doctor --help --version' ] ||
+[ "$completed" = $'--csv\nlive record mrc plot plan serve ctl balance doctor --help --version' ] ||
 	fail "completion offers: $completed"
 
 [ -s "$dest/usr/share/doc/hvtrace/LICENSE" ] || fail "no licence"

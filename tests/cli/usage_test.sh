@@ -13,7 +13,7 @@ status_is 0
 out_has '^Usage: hvtrace'
 out_has '^Examples:'
 err_lines 0
-for command in live record mrc plot plan serve ctl doctor; do
+for command in live record mrc plot plan serve ctl balance doctor; do
 	run "$hvtrace" $command --help
 	status_is 0
 	out_has "^Usage: hvtrace $command"
@@ -21,7 +21,7 @@ for command in live record mrc plot plan serve ctl doctor; do
 	run "$hvtrace" $command -h
 	status_is 0
 done
-for command in live record mrc plot plan serve ctl; do
+for command in live record mrc plot plan serve ctl balance; do
 	run "$hvtrace" $command --help
 	out_has '^Examples:'
 	out_fits 100
@@ -52,6 +52,14 @@ wrong "'--json' takes no value" live --json=yes
 wrong "'-i' needs a value" live -i
 wrong "'--sample' needs a value" live --sample
 wrong "unexpected argument 'web'" live web
+wrong "no VM to balance" balance
+wrong "'web': VM 'web' has nothing that moves its memory" balance web
+wrong "has no 'mem'" balance web,qmp=/nonexistent,mem=1GiB
+wrong "min 'x' is not a size" balance web,qmp=/nonexistent,min=x
+wrong "on-exit 'stay' is not" balance --on-exit stay web,qmp=/nonexistent
+wrong "interval '0' is not a time" balance -i 0 web,qmp=/nonexistent
+wrong "cannot read configuration '/nonexistent'" balance --config /nonexistent
+wrong "needs qmp=SOCKET and serve=SOCKET" balance --probe web=1GiB web,qmp=/nonexistent
 for seconds in 0 -1 x 1s '' inf nan 0x10 1e99 2e3 . 99999999999; do
 	wrong "-i '$seconds'" live -i "$seconds"
 	wrong "-d '$seconds'" live -d "$seconds"

@@ -40,7 +40,7 @@ static void on_lost(void *ctx, __u64 n)
 	fail_msg("%llu events were lost", n);
 }
 
-static const struct foreign_ops ops = {on_written, on_unmapped, on_lost};
+static const struct foreign_ops ops = {on_written, on_unmapped, on_lost, on_lost};
 
 /* The guest's memory is a VM's. */
 static void make_vm(void)

@@ -132,6 +132,25 @@ static void full(void **state)
 	listener__close(&l);
 }
 
+/* A client that waits, but not for ever: nobody accepts. */
+static void within(void **state)
+{
+	int fds[99], n = 0, fd;
+
+	assert_int_equal(unix_socket__connect_within(path, 0.1), -ENOENT);
+	assert_int_equal(open_it(&l), 0);
+	while ((fd = unix_socket__connect_within(path, 0.1)) >= 0) {
+		assert_in_range(n, 0, 98);
+		fds[n++] = fd;
+	}
+	assert_int_equal(fd, -ETIMEDOUT);
+	assert_true(n > 0);
+	while (n--)
+		close(fds[n]);
+	listener__close(&l);
+	assert_int_equal(unix_socket__connect_within("", 1), -EINVAL);
+}
+
 static void no_socket(void **state)
 {
 	close(creat(path, 0600));
@@ -174,9 +193,8 @@ int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		CASE(for_its_owner),	    CASE(connecting), CASE(in_use),
-		CASE(left_behind),	    CASE(full),	      CASE(no_socket),
-		CASE(paths_that_cannot_be),
+		CASE(for_its_owner), CASE(connecting), CASE(in_use),	CASE(left_behind),
+		CASE(full),	     CASE(within),     CASE(no_socket), CASE(paths_that_cannot_be),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,284 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Memory moves between Linux guests with balloons: to the one that has a use for it, back when the
+# load changes; within the bounds, at all times; and whatever breaks, things end as they were.
+# shellcheck disable=SC2016 # conditions are for eval
+# shellcheck source=balance_lib.sh
+. "$(dirname "$0")/balance_lib.sh"
+
+# MiB: what a guest can have, has at first, and may be left with; and what it reads over and over,
+# which fits into the memory of two only.
+MOST=176
+FIRST=112
+LEAST=72
+LOOP=80
+OPTIONS=(-i 1500ms --step 8MiB --half-life 4s --remember 10s --patience 4s)
+
+need qemu-system-x86_64 busybox cpio losetup jq
+need_built hvtrace tests/guest/workload
+find_kernel
+initramfs "$TOP/initramfs" "$VIRTIO virtio_balloon" "" "$BUILD/tests/guest/workload"
+
+say()
+{
+	echo "== $(date +%T) $*"
+}
+
+# Pages read from all disks in a second.
+reads_a_second()
+{
+	local before
+
+	before=$(vms_read)
+	sleep 1
+	echo $(($(vms_read) - before))
+}
+
+has_at_most()
+{
+	[ "$(vm_mib "$1")" -le "$2" ]
+}
+
+# within SECONDS CONDITION: without balance having to run.
+within()
+{
+	local end=$((SECONDS + $1))
+
+	shift
+	until eval "$*"; do
+		[ $SECONDS -lt $end ] || die "not within time: $*; a has $(vm_mib a), b $(vm_mib b): $(balance_said)"
+		sleep 0.3
+	done
+}
+
+as_first()
+{
+	[ "$(vm_mib a)" -eq $FIRST ] && [ "$(vm_mib b)" -eq $FIRST ]
+}
+
+# What was read back never was more than the budget, nor beyond a VM's bounds; steps are bounded.
+check_bounds()
+{
+	jq -se --argjson budget $((2 * FIRST << 20)) --argjson least $((LEAST << 20)) \
+		--argjson most $((MOST << 20)) --argjson step $((8 << 20)) '
+		map(select(.type == "plan")) as $plans |
+		map(select(.type == "step")) as $steps |
+		($plans | length > 3) and
+		($plans | all(.held_bytes <= $budget)) and
+		([$plans[].vms[]] | all(.now_bytes >= $least and .now_bytes <= $most)) and
+		($steps | map(select(.action == "take" or .action == "give")) |
+			all((.from_bytes - .to_bytes | fabs) <= $step)) and
+		($steps | all(.reason != "" and .applied))' "$TOP/log" >/dev/null ||
+		die "bounds were not held: $(cut -c 1-200 "$TOP/log")"
+}
+
+balance_two()
+{
+	balance_start "${OPTIONS[@]}" "$@" "a,qmp=$TOP/a/qmp,min=${LEAST}MiB" \
+		"b,qmp=$TOP/b/qmp,min=${LEAST}MiB"
+}
+
+gone_down()
+{
+	[ -n "$(steps 'select(.action == "take") | .vm')" ]
+}
+
+# ---------------------------------------------------------------- cases, one after the other
+
+dry_run()
+{
+	say "a dry run changes nothing"
+	balance_two
+	balance_wait 30 'grep -q "\"action\":\"take\"" "$TOP/log"'
+	[ -z "$(steps)" ] || die "a dry run did something: $(steps)"
+	as_first || die "a dry run moved memory"
+	balance_stop
+	[ ! -e "$TOP/journal" ] || die "a dry run left a journal"
+}
+
+follows()
+{
+	local before after
+
+	before=$(reads_a_second)
+	[ "$before" -gt 2000 ] || die "the load reads nothing: $before pages a second"
+	say "b reads $LOOP MiB over and over, $before pages a second from its disk"
+	balance_two --apply
+	balance_wait 60 '[ $(reads_a_second) -lt '$((before / 10))' ]'
+	has_at_most a $((FIRST - 8)) || die "a did not give anything: $(vm_mib a)"
+	say "a has $(vm_mib a), b $(vm_mib b) MiB; now a reads, and b does nothing"
+	vm_load b
+	vm_load a scan /dev/vda 0 $((LOOP * 256)) 1
+	sleep 2
+	balance_wait 58 '[ $(reads_a_second) -lt '$((before / 10))' ]'
+	after=$(vm_mib a)
+	[ "$after" -gt $FIRST ] || die "a did not get back more than it had: $after"
+	[ -n "$(steps 'select(.action == "give back" and .vm == "a")')" ] ||
+		die "a missed more than it was promised, and the guard did not see it: $(steps .reason)"
+	say "a has $after, b $(vm_mib b) MiB"
+	balance_stop
+	within 20 as_first
+	[ ! -e "$TOP/journal" ] || die "the journal is still there"
+	check_bounds
+}
+
+# Memory that moved goes back though nobody is left to say so.
+killed()
+{
+	say "killed, its watchman puts back"
+	balance_two --apply
+	balance_wait 30 'gone_down && ! as_first'
+	balance_kill
+	within 20 as_first
+	within 5 '[ ! -e "$TOP/journal" ]'
+}
+
+killed_with_watchman()
+{
+	local watchman
+
+	say "killed with its watchman, --restore puts back"
+	balance_two --apply
+	balance_wait 30 'gone_down && has_at_most b $((FIRST - 4))'
+	watchman=$(ps -o pid= --ppid "$BALANCE_PID" | xargs)
+	kill -KILL "$watchman"
+	balance_kill
+	sleep 2
+	has_at_most b $((FIRST - 4)) || die "somebody else put it back"
+	[ -e "$TOP/journal" ] || die "there is no journal"
+	"$BUILD/hvtrace" balance --restore --journal "$TOP/journal" 2>"$TOP/balance.err" ||
+		die "--restore failed: $(balance_said)"
+	within 20 as_first
+	[ ! -e "$TOP/journal" ] || die "the journal is still there"
+}
+
+kept()
+{
+	say "--on-exit keep leaves it as it is"
+	balance_two --apply --on-exit keep
+	balance_wait 30 'gone_down && has_at_most b $((FIRST - 4))'
+	balance_stop
+	sleep 1
+	has_at_most b $((FIRST - 4)) || die "it was put back"
+	vm_give a $FIRST
+	vm_give b $FIRST
+}
+
+# The QMP socket speaks to one at a time, so a second balance would only wait; it says so at once.
+second_balance()
+{
+	say "one balance at a time"
+	balance_two --apply
+	"$BUILD/hvtrace" balance --apply --journal "$TOP/journal" "a,qmp=$TOP/a/qmp" 2>"$TOP/second"
+	[ $? -eq 1 ] || die "a second balance began"
+	grep -q "another balance" "$TOP/second" || die "no reason: $(cat "$TOP/second")"
+	balance_stop
+	within 20 as_first
+}
+
+# A guest whose driver is gone has all its memory, whatever it is told.
+deaf()
+{
+	say "a guest that does not follow is noticed"
+	vm_load a
+	vm b 'rmmod virtio_balloon' || die "no rmmod"
+	vm_load a scan /dev/vda 0 $((LOOP * 256)) 1
+	balance_start "${OPTIONS[@]}" --apply "a,qmp=$TOP/a/qmp" "b,qmp=$TOP/b/qmp"
+	balance_wait 40 '[ -n "$(steps "select(.action == \"release\" and .vm == \"b\")")" ]'
+	grep -q "b: release.*does not follow" "$TOP/balance.err" || die "it was not said: $(balance_said)"
+	[ "$(jq -s 'map(select(.type == "plan").held_bytes) | max' "$TOP/log")" -le \
+		"$(jq -s 'map(select(.type == "start"))[0].budget_bytes' "$TOP/log")" ] ||
+		die "what b did not give was given away"
+	balance_stop
+	vm b 'insmod /modules/virtio_balloon.ko' || die "no insmod"
+	vm_give b $FIRST
+	within 20 as_first
+}
+
+# memory_group: GROUP is a new memory cgroup and LIMIT the file of its limit, or both are empty.
+memory_group()
+{
+	local root
+
+	for root in /sys/fs/cgroup/memory /sys/fs/cgroup; do
+		GROUP=$root/hvtrace-balance.$$
+		mkdir "$GROUP" 2>/dev/null || continue
+		for LIMIT in memory.high memory.soft_limit_in_bytes; do
+			[ ! -e "$GROUP/$LIMIT" ] || return 0
+		done
+		rmdir "$GROUP"
+	done
+	GROUP='' LIMIT=''
+}
+
+# A limit that cannot be written to, while it can be read: the step is refused, once, and others go on.
+refused()
+{
+	local sleeper
+
+	say "a refused step is said, and not tried again at once"
+	memory_group
+	if [ -z "$GROUP" ]; then
+		say "left out: no memory cgroup can be made here"
+		return
+	fi
+	defer "rmdir '$GROUP'"
+	sleep 600 &
+	sleeper=$!
+	defer "kill $sleeper; wait $sleeper 2>/dev/null"
+	echo $sleeper >"$GROUP/cgroup.procs" || die "no process can enter $GROUP"
+	echo 64M >"$GROUP/$LIMIT" || die "no limit for $GROUP"
+	mkdir "$TOP/group"
+	mount --bind "$GROUP" "$TOP/group" || die "no mount"
+	defer "umount '$TOP/group'"
+	mount -o remount,bind,ro "$TOP/group" || die "no read-only mount"
+	balance_start "${OPTIONS[@]}" --apply "a,qmp=$TOP/a/qmp" "c,cgroup=$TOP/group,min=16MiB"
+	balance_wait 60 'grep -q "c: take.*failed: .*Read-only" "$TOP/balance.err"'
+	sleep 5
+	[ "$(grep -c '"vm":"c","action":"take".*Read-only' "$TOP/log")" -eq 1 ] || die "it is tried again and again"
+	[ -z "$(steps 'select(.action == "give")')" ] || die "what was not given was given away: $(steps)"
+	balance_stop
+	within 20 '[ $(vm_mib a) -eq '$FIRST' ]'
+}
+
+# VMs without a balloon, that end, whose balloon is unplugged: the others go on.
+broken()
+{
+	local rc
+
+	say "no balloon: said, and the others go on"
+	BALLOON='' vm_start c 96
+	"$BUILD/hvtrace" balance "c,qmp=$TOP/c/qmp" 2>"$TOP/alone"
+	rc=$?
+	[ $rc -eq 1 ] || die "balance of a VM without a balloon ended with $rc"
+	grep -q "c: .*no balloon.*virtio-balloon-pci" "$TOP/alone" || die "no reason: $(cat "$TOP/alone")"
+	[ "$(wc -l <"$TOP/alone")" -eq 1 ] || die "more than one line: $(cat "$TOP/alone")"
+	balance_start "${OPTIONS[@]}" --apply "a,qmp=$TOP/a/qmp" "b,qmp=$TOP/b/qmp" \
+		"c,qmp=$TOP/c/qmp"
+	balance_wait 60 'gone_down'
+	grep -q "c: .*left out" "$TOP/balance.err" || die "it was not said that c is left out"
+	say "a VM that ends: its socket is gone, balance is not"
+	vm_kill b
+	balance_wait 20 'jq -e "select(.type == \"vm\" and .vm == \"b\" and .reachable == false)" "$TOP/log" >/dev/null'
+	sleep 2
+	balance_stop
+	[ ! -e "$TOP/journal" ] || die "the journal is still there"
+	within 20 '[ $(vm_mib a) -eq '$FIRST' ]'
+}
+
+vm_start a $MOST
+vm_start b $MOST
+vm_give a $FIRST
+vm_give b $FIRST
+vm_load b scan /dev/vda 0 $((LOOP * 256)) 1
+dry_run
+follows
+# a reads by now.
+killed
+killed_with_watchman
+kept
+second_balance
+deaf
+refused
+broken
+say "done"
