@@ -46,7 +46,7 @@ srcs = $(filter-out $(2),$(wildcard $(1)))
 # the program and each test take what they need.
 TRACER_SRCS := $(wildcard loader/tracer*.c loader/foreign*.c)
 PLAIN_SRCS  := $(call srcs,cache/*.c cache/*/*.c analysis/*.c analysis/policy/*.c analysis/plan/*.c \
-	       loader/*.c loader/trace/*.c actuator/*.c cli/*.c,$(TRACER_SRCS) cli/main.c)
+	       loader/*.c loader/trace/*.c cli/*.c cli/actuator/*.c,$(TRACER_SRCS) cli/main.c)
 TRACER      := $(call objs,$(TRACER_SRCS))
 PLAIN       := $(O)/libhvtrace.a
 MAIN        := $(call objs,$(wildcard cli/main.c))
@@ -124,7 +124,7 @@ check: deps
 	$(Q)$(MAKE) O=$(O)/fuzz SAN=fuzz CC=$(CLANG) fuzz-tests
 	$(Q)BUILD=$(abspath $(O)) CLANG=$(CLANG) MAKE='$(MAKE)' tests/run $(TESTS)
 
-C_FILES = $(sort $(shell find bpf loader cache analysis actuator cli tests bench -name '*.[ch]'))
+C_FILES = $(sort $(shell find bpf loader cache analysis cli tests bench -name '*.[ch]'))
 SH_FILES = $(sort $(shell find tools tests bench .ci -name '*.sh') tests/run .ci/run)
 
 lint:

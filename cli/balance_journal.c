@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../actuator/channel.h"
+#include "actuator/channel.h"
 #include "../bpf/page_event.h"
 #include "balance_options.h"
 #include "cli.h"

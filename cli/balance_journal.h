@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "../actuator/actuator.h"
+#include "actuator/actuator.h"
 
 struct journal;
 

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "../actuator/actuator.h"
+#include "actuator/actuator.h"
 
 /* A VM: NAME,qmp=PATH[,min=SIZE]... */
 struct balance_spec {

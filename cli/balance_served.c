@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../actuator/control_link.h"
+#include "actuator/control_link.h"
 #include "../analysis/recent.h"
 #include "../analysis/size.h"
 #include "balance_sight.h"

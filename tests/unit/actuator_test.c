@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "../../actuator/actuator.h"
+#include "../../cli/actuator/actuator.h"
 #include "line_server.h"
 
 #define MIB 256ULL /* pages */

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "../../actuator/channel.h"
-#include "../../actuator/qmp.h"
+#include "../../cli/actuator/channel.h"
+#include "../../cli/actuator/qmp.h"
 #include "line_server.h"
 
 #define GREETING "{\"QMP\":{\"version\":{},\"capabilities\":[]}}\r\n"

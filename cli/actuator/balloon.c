@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../bpf/page_event.h"
+#include "../../bpf/page_event.h"
 #include "ops.h"
 #include "qmp.h"
 

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../cache/unix_socket.h"
+#include "../../cache/unix_socket.h"
 
 #define LINE_MAX_BYTES (1UL << 20)
 

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../bpf/page_event.h"
+#include "../../bpf/page_event.h"
 #include "ops.h"
 
 struct files {

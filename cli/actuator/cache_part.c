@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../bpf/page_event.h"
+#include "../../bpf/page_event.h"
 #include "ops.h"
 #include "control_link.h"
 
