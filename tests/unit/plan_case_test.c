@@ -259,8 +259,8 @@ static void test_wrong_answer(void **state)
 	static const char *const wrong[] = {
 		"{\"curves\":[{\"vm\":\"a\",\"space\":\"disk\",\"points\":[[0,1]]}]}",
 		"{\"curves\":[{\"vm\":\"a\",\"space\":\"disk\",\"points\":[[0,2,1,2,0]]}]}",
-		"{\"curves\":[{\"vm\":\"a\",\"space\":\"disk\",\"points\":[[1,1,1,1,0],"
-		"[1,1,1,1,0]]}]}",
+		("{\"curves\":[{\"vm\":\"a\",\"space\":\"disk\",\"points\":[[1,1,1,1,0],"
+		 "[1,1,1,1,0]]}]}"),
 		"{\"curves\":[{\"vm\":\"a\",\"space\":\"tape\",\"points\":[[0,1,1,1,0]]}]}",
 		"{\"curves\":[{\"space\":\"disk\",\"points\":[[0,1,1,1,0]]}]}",
 		"{\"curves\":[7]}",
