@@ -8,7 +8,17 @@
 
 #include "cli.h"
 
-struct watch *watch_list__add(struct watch_list *l, const struct tracer_vm *vm)
+/* The last of that name. */
+static const struct vm_check *ended_check(const struct watch_list *l, const char *name)
+{
+	for (size_t i = l->nr; i > 0; i--)
+		if (l->vms[i - 1]->ended && !strcmp(l->vms[i - 1]->name, name))
+			return l->vms[i - 1]->check;
+	return NULL;
+}
+
+struct watch *watch_list__add(struct watch_list *l, const struct tracer_vm *vm,
+			      const struct engine *e)
 {
 	struct watch **vms = realloc(l->vms, (l->nr + 1) * sizeof(*vms));
 	struct watch *w;
@@ -24,6 +34,11 @@ struct watch *watch_list__add(struct watch_list *l, const struct tracer_vm *vm)
 	w->pid = vm->pid;
 	snprintf(w->name, sizeof(w->name), "%s", vm->name);
 	snprintf(w->vmm, sizeof(w->vmm), "%s", vm->vmm);
+	w->check = vm_check__new(e, w->id, ended_check(l, w->name));
+	if (!w->check) {
+		free(w);
+		return NULL;
+	}
 	l->vms[l->nr++] = w;
 	return w;
 }
@@ -41,6 +56,7 @@ void watch_list__free(struct watch_list *l)
 {
 	for (size_t i = 0; i < l->nr; i++) {
 		vm_report__free(l->vms[i]->report);
+		vm_check__free(l->vms[i]->check);
 		free(l->vms[i]);
 	}
 	free(l->vms);
@@ -71,6 +87,14 @@ void watch__account(struct watch *w, const struct tracer_vm *vm, const struct vm
 	w->mem_pages = vm->mem_pages;
 }
 
+int watch__check(struct watch *w, double time)
+{
+	int changed = vm_check__tell(w->check, time, w->pid, w->mem_pages, &w->now);
+
+	w->mem_pages = vm_check__memory(w->check);
+	return changed;
+}
+
 static __u64 refaults(const struct watch *w, const struct engine *e)
 {
 	struct engine_counts counts;
@@ -96,22 +120,6 @@ static void row_memory(const struct watch *w, const struct engine *e, __u64 one_
 	else if (!w->kvm && engine__counts(e, w->id, SPACE_DISK, &counts) &&
 		 counts.tracked > counts.ghosts)
 		row->mem_pages = (double)(counts.tracked - counts.ghosts) * one_in;
-}
-
-/* Misses on a straight line between two points (n, ascending sizes). */
-static double misses_at(const struct curve_point *curve, size_t n, __u64 size)
-{
-	size_t i = 0;
-
-	while (i < n && curve[i].size < size)
-		i++;
-	if (i == n)
-		return curve[n - 1].misses;
-	if (!i || curve[i].size == size)
-		return curve[i].misses;
-	return curve[i].misses + (curve[i - 1].misses - curve[i].misses) *
-					 (double)(curve[i].size - size) /
-					 (double)(curve[i].size - curve[i - 1].size);
 }
 
 static __u64 now_ns(void)
@@ -148,7 +156,7 @@ static int recent_points(const struct watch *w, enum page_space space, const __u
 	for (size_t i = 0; i < n && !err; i++)
 		out[i] = (struct curve_point){
 			.size = sizes[i],
-			.misses = misses_at(curve, points, sizes[i]),
+			.misses = curve_point__at(curve, points, sizes[i]).misses,
 			.accesses = curve[0].accesses,
 		};
 	free(curve);
@@ -248,9 +256,15 @@ static int tell_recent(const struct watch *w, struct vm_report *r)
 
 int watch__end(struct watch *w, const struct engine *e)
 {
+	int err;
+
 	w->ended = true;
 	w->report = vm_report__new(e, w->id, w->name, &w->now, NULL, 0);
 	if (!w->report)
 		return -ENOMEM;
+	err = vm_check__all(w->check, &w->report->checks, &w->report->nr_checks)
+		      ?: vm_check__end(w->check);
+	if (err)
+		return err;
 	return w->recent ? tell_recent(w, w->report) : 0;
 }

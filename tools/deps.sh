@@ -6,7 +6,7 @@ set -u
 build=(gcc make clang llvm libbpf-dev bpftool libelf-dev zlib1g-dev libzstd-dev pkgconf
 	liburing-dev libxxhash-dev libjansson-dev libyaml-dev libmicrohttpd-dev)
 tests=(libcmocka-dev libclang-rt-dev qemu-system-x86 busybox-static cpio kmod procps util-linux e2fsprogs mmdebstrap
-	libfuse3-dev fuse3 qemu-utils fio libcap2-bin gnuplot-nox zstd man-db bash-completion
+	libfuse3-dev fuse3 qemu-utils fio libcap2-bin gnuplot-nox jq zstd man-db bash-completion
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static)
 lint=(clang-format cppcheck shellcheck)
 
