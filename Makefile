@@ -210,4 +210,4 @@ help:
 
 .DELETE_ON_ERROR:
 .SECONDARY:
--include $(shell find $(O) -name '*.d' 2>/dev/null)
+-include $(shell find $(O) -path $(O)/eval -prune -o -name '*.d' -print 2>/dev/null)
