@@ -112,7 +112,7 @@ include tests/rules.mk
 
 # --- checks ---------------------------------------------------------------------------------
 
-.PHONY: deps check lint format bench bench-mrc bench-serve demo
+.PHONY: deps check lint format bench bench-mrc bench-serve eval demo
 deps:
 	$(Q)tools/deps.sh
 
@@ -148,6 +148,11 @@ bench-mrc: all $(BENCHES)
 
 bench-serve: all $(BENCHES) $(GUEST_TOOLS)
 	$(Q)BUILD=$(abspath $(O)) bench/serve.sh
+
+# See bench/eval/run.sh for PART, WORKLOADS, QUICK, AGAIN and PAIRS.
+eval: deps
+	$(Q)$(MAKE) all $(GUEST_TOOLS)
+	$(Q)BUILD=$(abspath $(O)) bench/eval/run.sh docs/evaluation.md
 
 demo: deps
 	$(Q)$(MAKE) all $(KVM_TOOLS) $(GUEST_TOOLS) $(O)/bench/direct_read
@@ -201,6 +206,7 @@ help:
 	@echo 'make bench      measure miss curves, the cost of tracing, and serving'
 	@echo 'make bench-mrc  only the miss curves: no root needed'
 	@echo 'make bench-serve  only the exclusive cache: speed, and what it saves a guest'
+	@echo 'make eval       predicted against measured misses of real guests: an hour or two (QUICK=1: 8 minutes)'
 	@echo 'make lint       clang-format, cppcheck, shellcheck'
 	@echo 'make format     let clang-format have its way'
 	@echo 'make static     build $(O)/hvtrace-static'

@@ -267,7 +267,7 @@ int self_check__end(struct self_check *c)
 
 int self_check__follows(struct self_check *c, const struct self_check *last)
 {
-	if (!last->before.memory)
+	if (!last->before.memory || c->before.memory)
 		return 0;
 	if (last->o.nr_sizes != c->o.nr_sizes)
 		return -EINVAL;

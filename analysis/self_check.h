@@ -53,7 +53,8 @@ int self_check__tell(struct self_check *c, const struct check_moment *now);
 /* The VM has ended. -errno: the last check is lost. */
 int self_check__end(struct self_check *c);
 /* The VM is that one, which has ended, started again, maybe with another size: what was seen of it
- * last is what to compare with. Before the first moment. -EINVAL: other sizes of curves. */
+ * last is what to compare with. Nothing happens if there is something already. -EINVAL: other sizes
+ * of curves. */
 int self_check__follows(struct self_check *c, const struct self_check *last);
 /* The check that is going on as of the last moment. -ENOENT: there is none, or nothing was seen
  * long enough yet; -errno. */

@@ -159,6 +159,8 @@ static void on_vm_ended(void *ctx, const struct tracer_vm *vm)
 	account(l, vm);
 	if (w && watch__end(w, l->engine))
 		cli__note("the report of %s is lost: out of memory", w->name);
+	if (w)
+		watch_list__ended(&l->list, w);
 	forget(l, vm->id);
 	if (w && !l->opts.quiet)
 		cli__note("%s (pid %d) ended", w->name, (int)w->pid);

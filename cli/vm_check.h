@@ -12,11 +12,12 @@
 
 struct vm_check;
 
-/* The engine must live until vm_check__end(). last: the check of the VM of that name that ended;
- * or NULL. NULL: out of memory. */
-struct vm_check *vm_check__new(const struct engine *e, __u16 vm, const struct vm_check *last);
+/* The engine must live until vm_check__end(). NULL: out of memory. */
+struct vm_check *vm_check__new(const struct engine *e, __u16 vm);
 void vm_check__free(struct vm_check *c); /* NULL is fine */
 
+/* It is that VM, started again: see self_check__follows(). */
+void vm_check__follows(struct vm_check *c, const struct vm_check *last);
 /* Tell of the VM at a time (seconds): its slots in pages, and what was counted. Memory that the
  * process gave back is looked up. 1: its memory has changed; 0; -ENOMEM. */
 int vm_check__tell(struct vm_check *c, double time, pid_t pid, __u64 slots,

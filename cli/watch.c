@@ -34,13 +34,26 @@ struct watch *watch_list__add(struct watch_list *l, const struct tracer_vm *vm,
 	w->pid = vm->pid;
 	snprintf(w->name, sizeof(w->name), "%s", vm->name);
 	snprintf(w->vmm, sizeof(w->vmm), "%s", vm->vmm);
-	w->check = vm_check__new(e, w->id, ended_check(l, w->name));
+	w->check = vm_check__new(e, w->id);
 	if (!w->check) {
 		free(w);
 		return NULL;
 	}
+	if (ended_check(l, w->name))
+		vm_check__follows(w->check, ended_check(l, w->name));
 	l->vms[l->nr++] = w;
 	return w;
+}
+
+/* The end of one may be noticed when the next one has begun. */
+void watch_list__ended(const struct watch_list *l, const struct watch *w)
+{
+	for (size_t i = 0; i < l->nr; i++) {
+		const struct watch *next = l->vms[i];
+
+		if (!next->ended && next->generation > w->generation && !strcmp(next->name, w->name))
+			vm_check__follows(next->check, w->check);
+	}
 }
 
 struct watch *watch_list__find(const struct watch_list *l, __u64 generation)

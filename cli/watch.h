@@ -34,6 +34,8 @@ struct watch_list {
 /* NULL: out of memory. One of that name that has ended is what it may be compared with. */
 struct watch *watch_list__add(struct watch_list *l, const struct tracer_vm *vm,
 			      const struct engine *e);
+/* After watch__end(): others of its name can be compared with it. */
+void watch_list__ended(const struct watch_list *l, const struct watch *w);
 struct watch *watch_list__find(const struct watch_list *l, __u64 generation);
 void watch_list__free(struct watch_list *l);
 

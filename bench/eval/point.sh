@@ -41,6 +41,7 @@ disk_copy()
 	mount -o loop "$WORK/disk" "$WORK/mnt" || die "can't mount $image"
 	# What is run may be newer than the data.
 	install -m 755 "$EVAL"/workloads/* "$WORK/mnt/eval" || die "no room in $image"
+	du -sm "$WORK/mnt/data" | cut -f 1 >"$OUT/data"
 	umount "$WORK/mnt"
 	DISK_DEVICE=$(losetup -f --show "$WORK/disk") || skip "no loop device to be had"
 	defer "losetup -d $DISK_DEVICE"

@@ -25,9 +25,9 @@
 
 static const struct workload workload = {
 	.seed = 42,
-	.disk_pages = 12000,
+	.disk_pages = 4000,
 	.nr_parts = 2,
-	.part = {{WORKLOAD_LOOP, 1, 0, 3000, 0, 0}, {WORKLOAD_ZIPF, 4, 3000, 9000, 0, 0}},
+	.part = {{WORKLOAD_UNIFORM, 1, 0, 1000, 0, 0}, {WORKLOAD_ZIPF, 3, 1000, 3000, 0, 0}},
 };
 
 struct options {
