@@ -13,24 +13,22 @@ defer "losetup -d $device"
 
 resize_vm()
 {
-	"$vm" -name guest=resized --disk "$device" --rate 8000 "$@" || fail "resize-vm: $?"
+	"$vm" -name guest=resized --disk "$device" --rate 4000 "$@" || fail "resize-vm: $?"
 }
 
-# checks SIZES: each check in checks.csv is of these, in units of 500 pages, and its difference is small.
+# checks WHAT: of each check in checks.csv the sizes, in units of 500 pages, and the miss ratio that was
+# predicted for the larger one, in tenths. What is observed goes by the pace, which a busy host may
+# not keep.
 checks()
 {
 	awk -F, -v want="$1" '
 		NR == 1 { next }
 		{
-			got = got " " int($3 / 500) "-" int($4 / 500)
-			if ($10 > 0.06 || $10 < -0.06 || $5 < 2)
-				bad = bad "\n" $0
+			got = got sprintf(" %d-%d:%.0f", $3 / 500, $4 / 500, $7 / $6 * 10)
+			bad = bad || $5 < 2 || $9 <= 0 || $10 > 0.5 || $10 < -0.5
 		}
 		END {
-			if (got == want && !bad)
-				exit 0
-			print "checks:" got ", not" want ": " bad
-			exit 1
+			exit got != want || bad
 		}' "$tmp/csv/checks.csv" || fail "$(cat "$tmp/csv/checks.csv")"
 }
 
@@ -45,12 +43,12 @@ err_has 'the memory of resized was [0-9.]+MiB and is [0-9.]+MiB: its curve is pu
 out_has '^resized: [0-9.]+MiB for [0-9]+ s, before [0-9.]+MiB; with the larger [0-9]+ misses/s, predicted [0-9]+'
 out_has '^Memory changed, and the curve of the smaller size was put to the test:'
 out_has 'a difference of [+-]0\.[0-9]{4} in the miss ratio$'
-checks " 4-2 2-3"
+checks " 4-2:5 2-3:7"
 
 # --- as JSON
 spawn "$hvtrace" live --json -q -i 0.5 --vm resized
 wait_until 20 test -s "$tmp/out" || fail "no first interval"
-resize_vm --frames 2000 --seconds 4 --then 1000
+resize_vm --frames 2000 --seconds 5 --then 1000
 kill -INT "$child"
 finish
 status_is 0

@@ -86,7 +86,7 @@ static struct timespec later(struct timespec t, long ns)
 	return t;
 }
 
-/* At one size. */
+/* A second's accesses, at one size. On a busy host they take longer. */
 static int one_second(struct vmm *v, const struct options *o, __u64 frames)
 {
 	static struct guest_script script;
