@@ -123,7 +123,8 @@ check: deps
 	$(Q)BUILD=$(abspath $(O)) CLANG=$(CLANG) MAKE='$(MAKE)' tests/run $(TESTS)
 
 C_FILES = $(sort $(shell find bpf loader cache analysis cli tests bench -name '*.[ch]'))
-SH_FILES = $(sort $(shell find tools tests bench .ci -name '*.sh') tests/run .ci/run)
+SH_FILES = $(sort $(shell find tools tests bench .ci -name '*.sh') tests/run .ci/run \
+	   $(shell find bench/eval/workloads -type f ! -name '*.sql'))
 
 lint:
 	$(say) FORMAT '$(words $(C_FILES)) files'

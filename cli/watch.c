@@ -51,7 +51,8 @@ void watch_list__ended(const struct watch_list *l, const struct watch *w)
 	for (size_t i = 0; i < l->nr; i++) {
 		const struct watch *next = l->vms[i];
 
-		if (!next->ended && next->generation > w->generation && !strcmp(next->name, w->name))
+		if (!next->ended && next->generation > w->generation &&
+		    !strcmp(next->name, w->name))
 			vm_check__follows(next->check, w->check);
 	}
 }

@@ -97,7 +97,7 @@ workload_table()
 	echo "| workload | name | guest | data | what it does |"
 	echo "|---|---|---|---|---|"
 	for workload in $(measured predict.reads); do
-		printf '| %s | `%s` | %s MiB | %s MiB | %s |\n' "$(titled "$workload")" "$workload" \
+		printf '| %s | %s | %s MiB | %s MiB | %s |\n' "$(titled "$workload")" "$workload" \
 			"$(memory_of "$workload")" "$(data_mib "$workload")" "$(words "$workload")"
 	done
 }
@@ -336,7 +336,7 @@ picture()
 		done
 		printf "\$m << EOD\n%s\nEOD\n" "$(awk -F, -v w="$1" \
 			'$1 == w && $2 == "eviction-1" { print $4 / 256, $9 }' "$FOLDER/points.csv")"
-		printf 'plot %s $m with points pt 7 ps 1 lc rgb "black" title "measured"\n' "$plots"
+		printf 'plot %s %s with points pt 7 ps 1 lc rgb "black" title "measured"\n' "$plots" "\$m"
 	} >"$WORK/plot"
 	gnuplot "$WORK/plot" 2>"$WORK/said" || die "gnuplot: $(cat "$WORK/said")"
 }

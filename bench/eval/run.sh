@@ -104,8 +104,9 @@ failures=
 need qemu-system-x86_64 busybox cpio losetup mke2fs mmdebstrap gnuplot
 need_built hvtrace
 mkdir -p "$RESULTS"
+! wanted overhead || extra=$TIMED
 # shellcheck disable=SC2086 # words
-"$EVAL/image.sh" $WORKLOADS $(wanted overhead && echo $TIMED) || exit
+"$EVAL/image.sh" $WORKLOADS ${extra:-} || exit
 machine
 ! wanted curves || curves
 ! wanted inference || inference

@@ -35,7 +35,7 @@ postgres_init()
 # postgres_start [OPTION]...: up when this returns.
 postgres_start()
 {
-	cd /tmp
+	cd /tmp || exit
 	as_postgres pg_ctl -D $PGDATA -s -w -t 600 -l /tmp/postgres.log -o "$*" start ||
 		{ cat /tmp/postgres.log; exit 1; }
 }
@@ -73,8 +73,7 @@ transactions()
 {
 	clients=$1 count=$2
 	shift 2
-	pgbench -n -c "$clients" -t "$count" --random-seed=1 "$@" eval >/tmp/pgbench 2>&1 &&
-		grep -q 'number of failed transactions: 0 ' /tmp/pgbench &&
-		grep -q "actually processed: $((clients * count))/" /tmp/pgbench ||
+	pgbench -n -c "$clients" -t "$count" --random-seed=1 "$@" eval >/tmp/pgbench 2>&1 || :
+	grep -q 'number of failed transactions: 0 ' /tmp/pgbench ||
 		{ cat /tmp/pgbench /tmp/postgres.log; exit 1; }
 }
