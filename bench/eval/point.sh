@@ -95,7 +95,8 @@ kept()
 
 # ---------------------------------------------------------------- curves
 
-# The sizes that are measured, and a fine row for the pictures, in pages.
+# The sizes that are measured, and a fine row for the pictures, in pages. By accesses, the guest's own
+# memory is among them.
 sizes()
 {
 	local more i
@@ -103,8 +104,8 @@ sizes()
 	for more in $MORE; do
 		echo "$((BASE * 256 * more / 100))p"
 	done | paste -s -d ,
-	for ((i = 1; i <= 100; i++)); do
-		echo "$((BASE * 256 * 2 * i / 100))p"
+	for ((i = 1; i <= 150; i++)); do
+		echo "$((BASE * 256 * 3 * i / 150))p"
 	done | paste -s -d ,
 }
 

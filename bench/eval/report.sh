@@ -37,10 +37,10 @@ points()
 	for more in $MORE; do
 		file=$out/measure-$((base + base * more / 100)).reads
 		[ -s "$file" ] || continue
-		awk -F '[, ]' -v name="$1,$2,$more" -v access="${2%%-*}" '
+		awk -F '[, ]' -v vm="$1" -v name="$1,$2,$more" -v access="${2%%-*}" '
 			FILENAME == ARGV[1] { misses = $1; total = $3; next }
 			FILENAME == ARGV[2] { reads = $1; added = ($3 - total) / 4; next }
-			$2 == "disk" { n++; size[n] = $4; ratio[n] = $8; error[n] = $9 }
+			$1 == vm && $2 == "disk" { n++; size[n] = $4; ratio[n] = $8; error[n] = $9 }
 			END {
 				x = access == "access" ? total / 4 + added : added
 				for (i = 1; i < n && size[i] < x; i++)
@@ -114,52 +114,71 @@ words()
 		"$EVAL/workloads/$1"
 }
 
-# Of each curve the mean and the worst difference over the sizes above the guest's own.
+# Of each curve the mean and the worst difference over the sizes above the guest's own: as a miss
+# ratio, and of the misses.
 summary_table()
 {
 	awk -F, -v curves="$CURVES" -v titles="$(for w in $(measured predict.reads); do
 			echo "$w:$(titled "$w")"; done)" '
 		function abs(x) { return x < 0 ? -x : x }
-		function cell(w, c) {
-			if (!n[w, c])
-				return " | "
-			return sprintf("%.3f / %.3f | %.1f %% / %.1f %%", sum[w, c] / n[w, c],
-				worst[w, c], rel[w, c] / n[w, c] * 100, relworst[w, c] * 100)
+		function cell(w, c, of,	k) {
+			k = w SUBSEP c SUBSEP of
+			if (!n[k])
+				return ""
+			if (of == "ratio")
+				return sprintf("%.3f / %.3f", sum[k] / n[k], worst[k])
+			return sprintf("%.1f / %.1f %%", sum[k] / n[k] * 100, worst[k] * 100)
 		}
-		function add(w, c) {
-			n[w, c]++
-			sum[w, c] += abs($10)
-			worst[w, c] = abs($10) > worst[w, c] ? abs($10) : worst[w, c]
-			rel[w, c] += abs($11)
-			relworst[w, c] = abs($11) > relworst[w, c] ? abs($11) : relworst[w, c]
+		function add(w, c, of, x,	k) {
+			k = w SUBSEP c SUBSEP of
+			n[k]++
+			sum[k] += abs(x)
+			worst[k] = abs(x) > worst[k] ? abs(x) : worst[k]
+		}
+		function table(of, head,	i, j) {
+			printf "\n| %s, mean / worst ", head
+			for (j = 1; j <= m; j++)
+				printf "| %s ", name[j]
+			printf "|\n|---"
+			for (j = 1; j <= m; j++)
+				printf "|---"
+			print "|"
+			for (i = 1; i <= k; i++) {
+				printf "| %s ", called[order[i]]
+				for (j = 1; j <= m; j++)
+					printf "| %s ", cell(order[i], file[j], of)
+				print "|"
+			}
+		}
+		BEGIN {
+			m = split(curves, c, " ")
+			for (i = 1; i <= m; i++) {
+				file[i] = name[i] = c[i]
+				sub(/:.*/, "", file[i])
+				sub(/.*:/, "", name[i])
+				gsub(/_/, " ", name[i])
+			}
+			t = split(titles, title, "\n")
+			for (i = 1; i <= t; i++) {
+				at = index(title[i], ":")
+				called[substr(title[i], 1, at - 1)] = substr(title[i], at + 1)
+			}
+			called["all"] = "all"
 		}
 		NR == 1 || $3 == 0 { next }
 		{
 			if (!($1 in seen))
 				order[++k] = $1
 			seen[$1]
-			add($1, $2)
-			add("all", $2)
+			add($1, $2, "ratio", $10)
+			add($1, $2, "misses", $11)
+			add("all", $2, "ratio", $10)
+			add("all", $2, "misses", $11)
 		}
 		END {
-			m = split(curves, c, " ")
-			t = split(titles, title, "\n")
-			for (i = 1; i <= t; i++)
-				called[substr(title[i], 1, index(title[i], ":") - 1)] =
-					substr(title[i], index(title[i], ":") + 1)
 			order[++k] = "all"
-			called["all"] = "all"
-			for (i = 1; i <= m; i++) {
-				file = name = c[i]
-				sub(/:.*/, "", file)
-				sub(/.*:/, "", name)
-				gsub(/_/, " ", name)
-				printf "\n**%s**\n\n", toupper(substr(name, 1, 1)) substr(name, 2)
-				print "| workload | miss ratio, mean / worst | misses, mean / worst |"
-				print "|---|---|---|"
-				for (j = 1; j <= k; j++)
-					printf "| %s | %s |\n", called[order[j]], cell(order[j], file)
-			}
+			table("ratio", "miss ratio")
+			table("misses", "misses")
 		}' "$FOLDER/points.csv"
 }
 
@@ -313,7 +332,7 @@ curve_data()
 
 	[ -s "$RESULTS/$1/$2.csv" ] || return 0
 	[[ $2 != access* ]] || total=$(awk '{ print $3 / 4 }' "$RESULTS/$1/predict.reads")
-	awk -F, -v total="$total" '$2 == "disk" && $4 >= total { print ($4 - total) / 256, $8 }' \
+	awk -F, -v vm="$1" -v total="$total" '$1 == vm && $2 == "disk" && $4 >= total { print ($4 - total) / 256, $8 }' \
 		"$RESULTS/$1/$2.csv"
 }
 

@@ -24,7 +24,7 @@ if [ -n "$QUICK" ]; then
 	RESULTS=$BUILD/eval/quick
 	REPORT=$BUILD/eval/quick/evaluation.md
 	WORKLOADS=${WORKLOADS:-zipf web tpcb}
-	MORE="0 50 100"
+	MORE="50 100"
 	PAIRS=1 TIMED=zipf
 fi
 WORKLOADS=${WORKLOADS:-$(workloads)}
