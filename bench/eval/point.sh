@@ -76,13 +76,14 @@ boot_plain()
 # run NAME: the workload, from its first page to its last.
 run()
 {
-	local before began total
+	local before began ended total
 
 	before=$(pages_read) began=$EPOCHREALTIME
 	guest "PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot /mnt /eval/$WORKLOAD && sync" >"$WORK/said" ||
 		die "$WORKLOAD in the guest: $(tail -n 20 "$WORK/said")"
+	ended=$EPOCHREALTIME
 	total=$(guest "awk '/MemTotal/ { print \$2 }' /proc/meminfo")
-	awk -v reads=$(($(pages_read) - before)) -v a="$began" -v b="$EPOCHREALTIME" \
+	awk -v reads=$(($(pages_read) - before)) -v a="$began" -v b="$ended" \
 		-v total="$total" -v day="$(date +%F)" 'BEGIN {
 			printf "%d %.2f %d %s\n", reads, b - a, total, day }' >"$OUT/$1.reads.part"
 }
