@@ -278,6 +278,21 @@ static void unknown_memory(void **state)
 	guest__halt(&g);
 }
 
+/* Between two points, on one, beyond the last; one alone is everywhere. */
+static void between_points(void **state)
+{
+	static const struct curve_point points[] = {
+		{0, 100, 100, 0}, {10, 60, 100, 0.2}, {30, 20, 100, 0}};
+	struct curve_point p = curve_point__at(points, 3, 5);
+
+	assert_true(p.size == 5 && p.misses == 80 && p.accesses == 100 && p.error == 0.1);
+	assert_true(curve_point__at(points, 3, 0).misses == 100);
+	assert_true(curve_point__at(points, 3, 10).misses == 60);
+	assert_true(curve_point__at(points, 3, 25).misses == 30);
+	assert_true(curve_point__at(points, 3, 31).misses == 20);
+	assert_true(curve_point__at(points, 1, 7).misses == 100);
+}
+
 /* What a VM has: slots less the balloon. */
 static void memory(void **state)
 {
@@ -305,7 +320,7 @@ int main(void)
 		cmocka_unit_test(grows),      cmocka_unit_test(shrinks),
 		cmocka_unit_test(on_the_way), cmocka_unit_test(starts_again),
 		cmocka_unit_test(differs),    cmocka_unit_test(unknown_memory),
-		cmocka_unit_test(memory),
+		cmocka_unit_test(memory),     cmocka_unit_test(between_points),
 	};
 
 	seed = random__seed_or(7);
