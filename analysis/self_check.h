@@ -6,8 +6,7 @@
  *
  * A *stay* is a time at one size. Its first part is its warm-up, until pages that were not seen
  * coming, or room that was added, are filled; only the rest counts. Curves are of that rest alone.
- * Misses are compared by the second, as if the guest asked for as much in one stay as in the
- * other: whoever knows better has to say so.
+ * Misses are compared by the second: as if the guest asked for as much in one stay as in the other.
  */
 #ifndef HVTRACE_SELF_CHECK_H
 #define HVTRACE_SELF_CHECK_H
