@@ -23,8 +23,8 @@ TIMED="zipf tpcb"
 if [ -n "$QUICK" ]; then
 	RESULTS=$BUILD/eval/quick
 	REPORT=$BUILD/eval/quick/evaluation.md
-	WORKLOADS=${WORKLOADS:-zipf web tpcb}
-	MORE="50 100"
+	WORKLOADS=${WORKLOADS:-loop zipf tpch}
+	MORE=100
 	PAIRS=1 TIMED=zipf
 fi
 WORKLOADS=${WORKLOADS:-$(workloads)}
