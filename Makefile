@@ -114,7 +114,7 @@ include tests/rules.mk
 
 # --- checks ---------------------------------------------------------------------------------
 
-.PHONY: deps check lint format bench bench-mrc bench-plan bench-serve bench-balance demo
+.PHONY: deps check lint format bench bench-mrc bench-plan bench-serve bench-balance eval demo
 deps:
 	$(Q)tools/deps.sh
 
@@ -125,7 +125,8 @@ check: deps
 	$(Q)BUILD=$(abspath $(O)) CLANG=$(CLANG) MAKE='$(MAKE)' tests/run $(TESTS)
 
 C_FILES = $(sort $(shell find bpf loader cache analysis cli tests bench -name '*.[ch]'))
-SH_FILES = $(sort $(shell find tools tests bench .ci -name '*.sh') tests/run .ci/run)
+SH_FILES = $(sort $(shell find tools tests bench .ci -name '*.sh') tests/run .ci/run \
+	   $(shell find bench/eval/workloads -type f ! -name '*.sql'))
 
 lint:
 	$(say) FORMAT '$(words $(C_FILES)) files'
@@ -156,6 +157,11 @@ bench-serve: all $(BENCHES) $(GUEST_TOOLS)
 
 bench-balance: all $(GUEST_TOOLS)
 	$(Q)BUILD=$(abspath $(O)) bench/balance.sh
+
+# See bench/eval/run.sh for PART, WORKLOADS, QUICK, AGAIN and PAIRS.
+eval: deps
+	$(Q)$(MAKE) all $(GUEST_TOOLS)
+	$(Q)BUILD=$(abspath $(O)) bench/eval/run.sh docs/evaluation.md
 
 demo: deps
 	$(Q)$(MAKE) all $(KVM_TOOLS) $(GUEST_TOOLS) $(O)/bench/direct_read
@@ -212,6 +218,7 @@ help:
 	@echo 'make bench-plan  only how long plans of memory take: no root needed'
 	@echo 'make bench-serve  only the exclusive cache: speed, and what it saves a guest'
 	@echo 'make bench-balance  only balancing: what it saves beside static splits'
+	@echo 'make eval       predicted against measured misses of real guests: an hour or two (QUICK=1: 8 minutes)'
 	@echo 'make lint       clang-format, cppcheck, shellcheck'
 	@echo 'make format     let clang-format have its way'
 	@echo 'make static     build $(O)/hvtrace-static'
@@ -221,4 +228,4 @@ help:
 
 .DELETE_ON_ERROR:
 .SECONDARY:
--include $(shell find $(O) -name '*.d' 2>/dev/null)
+-include $(shell find $(O) -path $(O)/eval -prune -o -name '*.d' -print 2>/dev/null)

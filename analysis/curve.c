@@ -277,3 +277,26 @@ void curve_sums__points(const struct curve_sums *s, struct curve_point *out)
 	if (sampled)
 		make_monotone(out, s->n);
 }
+
+struct curve_point curve_point__at(const struct curve_point *points, size_t n, __u64 size)
+{
+	const struct curve_point *low, *high;
+	struct curve_point p;
+	double share;
+	size_t i = 0;
+
+	while (i < n && points[i].size < size)
+		i++;
+	high = &points[i < n ? i : n - 1];
+	low = i ? &points[i - 1] : high;
+	share = high->size > low->size && i < n
+			? (double)(size - low->size) / (high->size - low->size)
+			: 1;
+	p = (struct curve_point){
+		.size = size,
+		.misses = low->misses + (high->misses - low->misses) * share,
+		.accesses = low->accesses + (high->accesses - low->accesses) * share,
+		.error = low->error + (high->error - low->error) * share,
+	};
+	return p;
+}

@@ -59,4 +59,8 @@ void curve_sums__add(struct curve_sums *s, const struct curve_sums *other, doubl
 /* out has room for s->n points. */
 void curve_sums__points(const struct curve_sums *s, struct curve_point *out);
 
+/* At a size, on a straight line between the points beside it (n, at least 1, ascending); beyond
+ * them as at the nearest. */
+struct curve_point curve_point__at(const struct curve_point *points, size_t n, __u64 size);
+
 #endif

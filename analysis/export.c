@@ -198,6 +198,66 @@ int export__curve_csv(FILE *out, struct vm_report *const *reports, size_t n)
 	return export__curve_rows(out, reports, n);
 }
 
+/* --- self-checks --- */
+
+#define CHECK_VALUE(member)                                                                        \
+	static double check__##member(const struct check *c)                                       \
+	{                                                                                          \
+		return c->member;                                                                  \
+	}
+CHECK_VALUE(at)
+CHECK_VALUE(before)
+CHECK_VALUE(now)
+CHECK_VALUE(seconds)
+CHECK_VALUE(smaller)
+CHECK_VALUE(predicted)
+CHECK_VALUE(error)
+CHECK_VALUE(observed)
+
+static const struct check_column {
+	const char *name;
+	double (*value)(const struct check *c);
+} check_columns[] = {
+	{"at_s", check__at},
+	{"before_pages", check__before},
+	{"now_pages", check__now},
+	{"seconds", check__seconds},
+	{"smaller_per_s", check__smaller},
+	{"predicted_per_s", check__predicted},
+	{"error_per_s", check__error},
+	{"observed_per_s", check__observed},
+	{"difference", check__difference},
+};
+
+static void put_check(FILE *out, const struct vm_report *r, const struct check *check)
+{
+	export__csv_field(out, r->name);
+	for (size_t c = 0; c < ARRAY_SIZE(check_columns); c++)
+		fprintf(out, ",%.10g", check_columns[c].value(check));
+	fputc('\n', out);
+}
+
+int export__checks_csv(FILE *out, struct vm_report *const *reports, size_t n)
+{
+	fputs("vm", out);
+	for (size_t c = 0; c < ARRAY_SIZE(check_columns); c++)
+		fprintf(out, ",%s", check_columns[c].name);
+	fputc('\n', out);
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < reports[i]->nr_checks; k++)
+			put_check(out, reports[i], &reports[i]->checks[k]);
+	return finish(out);
+}
+
+void export__check_json(FILE *out, const char *name, const struct check *check)
+{
+	fputs("{\"type\":\"check\",\"vm\":", out);
+	export__json_string(out, name);
+	for (size_t c = 0; c < ARRAY_SIZE(check_columns); c++)
+		fprintf(out, ",\"%s\":%.10g", check_columns[c].name, check_columns[c].value(check));
+	fprintf(out, ",\"differs\":%s}\n", check__differs(check) ? "true" : "false");
+}
+
 /* --- gnuplot --- */
 
 int export__gnuplot(FILE *out, struct vm_report *const *reports, size_t n)
@@ -345,6 +405,8 @@ int export__json(FILE *out, const struct vm_report *r)
 		put_json_reuse(out, r, s);
 		put_json_curve(out, r, s);
 	}
+	for (size_t i = 0; i < r->nr_checks; i++)
+		export__check_json(out, r->name, &r->checks[i]);
 	if (r->has_counters)
 		put_json_host(out, r);
 	for (size_t op = 0; r->has_counters && op < ARRAY_SIZE(ops); op++)
@@ -360,7 +422,7 @@ static const struct export_file {
 } files[] = {
 	{"events.csv", export__events_csv},   {"reuse.csv", export__reuse_csv},
 	{"latency.csv", export__latency_csv}, {"curve.csv", export__curve_csv},
-	{"curve.gp", export__gnuplot},
+	{"checks.csv", export__checks_csv},   {"curve.gp", export__gnuplot},
 };
 
 static int write_file(const struct export_file *f, const char *path,

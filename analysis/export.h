@@ -16,6 +16,8 @@
  *                                        bucket also holds all that is shorter, the last all
  *                                        that is longer
  * curve.csv    vm,space,order,size_pages,size_bytes,misses,accesses,miss_ratio,error
+ * checks.csv   vm,at_s,before_pages,now_pages,seconds,smaller_per_s,predicted_per_s,error_per_s,
+ *              observed_per_s,difference   one row a change of memory: see self_check.h
  * curve.gp     `gnuplot curve.gp` in the folder leaves curve.svg: all curves of the disk space
  *              (and of the mem space, beside it, when there are any) with their error bands
  *
@@ -46,6 +48,7 @@ int export__latency_csv(FILE *out, struct vm_report *const *reports, size_t n);
 int export__curve_csv(FILE *out, struct vm_report *const *reports, size_t n);
 /* The curves without the heading. */
 int export__curve_rows(FILE *out, struct vm_report *const *reports, size_t n);
+int export__checks_csv(FILE *out, struct vm_report *const *reports, size_t n);
 int export__gnuplot(FILE *out, struct vm_report *const *reports, size_t n);
 
 /*
@@ -56,8 +59,11 @@ int export__gnuplot(FILE *out, struct vm_report *const *reports, size_t n);
  *   {"type":"curve","vm":..,"space":..,"order":..,"columns":["size_pages","misses","accesses",
  *    "miss_ratio","error"],"points":[[..],...]}; of a part of the past also "window_s",
  *    "half_life_s" or the like: see past__json()
+ *   {"type":"check","vm":..,"at_s":..,...} as in checks.csv, and "differs"
  */
 int export__json(FILE *out, const struct vm_report *report);
+/* One of these. */
+void export__check_json(FILE *out, const char *name, const struct check *c);
 /* ..."columns" and "points" of a curve alone, to go into an object of any type. */
 void export__json_points(FILE *out, const struct curve_point *points, size_t n);
 /* A string as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */

@@ -94,6 +94,7 @@ void vm_report__free(struct vm_report *r)
 		return;
 	for (int space = 0; space < PAGE_SPACES; space++)
 		free(r->space[space].curve);
+	free(r->checks);
 	free(r->name);
 	free(r);
 }

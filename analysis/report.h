@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "engine.h"
+#include "self_check.h"
 #include "span.h"
 
 /* Log2 buckets as bcc has them: bucket 0 holds 0 and 1, bucket b holds 2^b to 2^(b+1) - 1. */
@@ -34,6 +35,8 @@ struct vm_report {
 	bool has_counters;
 	struct vm_counters counters; /* all zero without has_counters (foreign traces) */
 	struct space_report space[PAGE_SPACES];
+	struct check *checks; /* of changes of its memory, in the order of time */
+	size_t nr_checks;
 };
 
 /*

@@ -127,8 +127,13 @@ static void account(struct live *l, const struct tracer_vm *vm)
 	struct watch *w = watch_list__find(&l->list, vm->generation);
 	struct vm_counters counters;
 
-	if (w && !w->ended && !tracer__counters(session__tracer(l->session), vm->id, &counters))
-		watch__account(w, vm, &counters, session__one_in(l->session));
+	if (!w || w->ended || tracer__counters(session__tracer(l->session), vm->id, &counters))
+		return;
+	watch__account(w, vm, &counters, session__one_in(l->session));
+	if (watch__check(w, session__age(l->session)) < 0 && !l->out_of_memory) {
+		cli__note("the curve of %s is not put to the test: out of memory", w->name);
+		l->out_of_memory = true;
+	}
 }
 
 static void account_all(struct live *l)
@@ -142,7 +147,7 @@ static void account_all(struct live *l)
 static void on_vm_new(void *ctx, const struct tracer_vm *vm)
 {
 	struct live *l = ctx;
-	struct watch *w = watch_list__add(&l->list, vm);
+	struct watch *w = watch_list__add(&l->list, vm, l->engine);
 
 	if (w)
 		w->recent = l->recent;
@@ -167,6 +172,8 @@ static void on_vm_ended(void *ctx, const struct tracer_vm *vm)
 	account(l, vm);
 	if (w && watch__end(w, l->engine))
 		cli__note("the report of %s is lost: out of memory", w->name);
+	if (w)
+		watch_list__ended(&l->list, w);
 	forget(l, vm->id);
 	if (w && !l->opts.quiet)
 		cli__note("%s (pid %d) ended", w->name, (int)w->pid);
@@ -326,6 +333,44 @@ static void put_rows(struct live *l, const struct status *s)
 		printf("... and %zu more; choose with --vm NAME\n", left_out);
 }
 
+/* Said once, and once more if the difference is there to stay. */
+static void note_check(const struct live *l, struct watch *w, const struct check *c)
+{
+	char was[SIZE_TEXT], is[SIZE_TEXT];
+
+	if (w->told_check != c->at && !l->opts.quiet)
+		cli__note("the memory of %s was %s and is %s: its curve is put to the test",
+			  w->name, size__format(c->before, was), size__format(c->now, is));
+	if (w->told_check != c->at)
+		w->told_difference = false;
+	w->told_check = c->at;
+	if (!check__differs(c) || w->told_difference)
+		return;
+	w->told_difference = true;
+	if (!l->opts.quiet)
+		cli__note("%s has not missed what its curve predicted: see at the end", w->name);
+}
+
+/* VMs whose memory has changed: what was predicted, and what came. */
+static void put_checks(const struct live *l)
+{
+	char label[WATCH_LABEL];
+
+	for (size_t i = 0; i < l->list.nr; i++) {
+		struct watch *w = l->list.vms[i];
+		struct check c;
+
+		if (w->ended || vm_check__running(w->check, &c))
+			continue;
+		note_check(l, w, &c);
+		watch_list__label(&l->list, w, label);
+		if (l->json)
+			export__check_json(stdout, label, &c);
+		else
+			summary__check(stdout, label, &c);
+	}
+}
+
 static void put_table(struct live *l, const struct status *s)
 {
 	if (l->redraw)
@@ -333,6 +378,7 @@ static void put_table(struct live *l, const struct status *s)
 	if (l->redraw || l->tables % HEAD_EVERY == 0)
 		table__head(stdout);
 	put_rows(l, s);
+	put_checks(l);
 	print_status(l, s);
 }
 
@@ -345,6 +391,7 @@ static int end_interval(struct live *l)
 	s = take_status(l, now);
 	if (l->json) {
 		put_rows(l, &s);
+		put_checks(l);
 		json_status(l, &s);
 		puts("}");
 	} else {

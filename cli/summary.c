@@ -129,6 +129,42 @@ static int print_space(FILE *out, enum page_space space, const struct summary_vm
 	return findings__print(out, s, vm->wss);
 }
 
+void summary__check(FILE *out, const char *name, const struct check *c)
+{
+	char now[SIZE_TEXT], before[SIZE_TEXT];
+
+	put_clean(out, name);
+	fprintf(out, ": %s for %.0f s, before %s; with the larger %.0f misses/s, predicted %.0f",
+		size__format(c->now, now), c->seconds, size__format(c->before, before), c->observed,
+		c->predicted);
+	if (c->error > 0)
+		fprintf(out, " +/- %.0f", c->error);
+	fputc('\n', out);
+}
+
+static void print_checks(FILE *out, const struct vm_report *r)
+{
+	bool differs = false;
+
+	if (r->nr_checks)
+		fputs("\nMemory changed, and the curve of the smaller size was put to the test:\n",
+		      out);
+	for (size_t i = 0; i < r->nr_checks; i++) {
+		const struct check *c = &r->checks[i];
+
+		fputs("  ", out);
+		summary__check(out, r->name, c);
+		fprintf(out, "    a difference of %+.4f in the miss ratio%s\n",
+			check__difference(c), check__differs(c) ? ", for long" : "");
+		differs |= check__differs(c);
+	}
+	if (differs)
+		fputs("  What lasts is of the curve (a guest that is not LRU, evictions unseen), "
+		      "or "
+		      "the\n  load is another since.\n",
+		      out);
+}
+
 static void print_latency(FILE *out, const struct vm_counters *c)
 {
 	static const char *const titles[] = {"Read", "Write"};
@@ -154,6 +190,8 @@ int summary__print(FILE *out, const struct summary_vm *vm, const struct vm_repor
 		print_counters(out, &r->counters);
 	for (int space = 0; space < PAGE_SPACES && !err; space++)
 		err = print_space(out, space, vm, &r->space[space]);
+	if (!err)
+		print_checks(out, r);
 	if (r->has_counters)
 		print_latency(out, &r->counters);
 	return err;

@@ -21,6 +21,8 @@ struct summary_vm {
 int summary__print(FILE *out, const struct summary_vm *vm, const struct vm_report *r);
 /* "== NAME", what it is called kept off the terminal's controls; for a title to go on. */
 void summary__title(FILE *out, const char *name);
+/* One line: the memory that a VM has and had, what its curve predicted, and what came. */
+void summary__check(FILE *out, const char *name, const struct check *c);
 /* The reuse distances and the curve of one space, drawn. */
 void summary__draw(FILE *out, const struct space_report *s);
 /* The curve at the sizes the report was made for, a line each. */

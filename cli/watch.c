@@ -8,7 +8,17 @@
 
 #include "cli.h"
 
-struct watch *watch_list__add(struct watch_list *l, const struct tracer_vm *vm)
+/* The last of that name. */
+static const struct vm_check *ended_check(const struct watch_list *l, const char *name)
+{
+	for (size_t i = l->nr; i > 0; i--)
+		if (l->vms[i - 1]->ended && !strcmp(l->vms[i - 1]->name, name))
+			return l->vms[i - 1]->check;
+	return NULL;
+}
+
+struct watch *watch_list__add(struct watch_list *l, const struct tracer_vm *vm,
+			      const struct engine *e)
 {
 	struct watch **vms = realloc(l->vms, (l->nr + 1) * sizeof(*vms));
 	struct watch *w;
@@ -25,8 +35,27 @@ struct watch *watch_list__add(struct watch_list *l, const struct tracer_vm *vm)
 	snprintf(w->name, sizeof(w->name), "%s", vm->name);
 	snprintf(w->vmm, sizeof(w->vmm), "%s", vm->vmm);
 	w->since = cli__now();
+	w->check = vm_check__new(e, w->id);
+	if (!w->check) {
+		free(w);
+		return NULL;
+	}
+	if (ended_check(l, w->name))
+		vm_check__follows(w->check, ended_check(l, w->name));
 	l->vms[l->nr++] = w;
 	return w;
+}
+
+/* The end of one may be noticed when the next one has begun. */
+void watch_list__ended(const struct watch_list *l, const struct watch *w)
+{
+	for (size_t i = 0; i < l->nr; i++) {
+		const struct watch *next = l->vms[i];
+
+		if (!next->ended && next->generation > w->generation &&
+		    !strcmp(next->name, w->name))
+			vm_check__follows(next->check, w->check);
+	}
 }
 
 struct watch *watch_list__find(const struct watch_list *l, __u64 generation)
@@ -42,6 +71,7 @@ void watch_list__free(struct watch_list *l)
 {
 	for (size_t i = 0; i < l->nr; i++) {
 		vm_report__free(l->vms[i]->report);
+		vm_check__free(l->vms[i]->check);
 		free(l->vms[i]);
 	}
 	free(l->vms);
@@ -72,6 +102,14 @@ void watch__account(struct watch *w, const struct tracer_vm *vm, const struct vm
 	w->mem_pages = vm->mem_pages;
 }
 
+int watch__check(struct watch *w, double time)
+{
+	int changed = vm_check__tell(w->check, time, w->pid, w->mem_pages, &w->now);
+
+	w->mem_pages = vm_check__memory(w->check);
+	return changed;
+}
+
 static __u64 refaults(const struct watch *w, const struct engine *e)
 {
 	struct engine_counts counts;
@@ -97,22 +135,6 @@ static void row_memory(const struct watch *w, const struct engine *e, __u64 one_
 	else if (!w->kvm && engine__counts(e, w->id, SPACE_DISK, &counts) &&
 		 counts.tracked > counts.ghosts)
 		row->mem_pages = (double)(counts.tracked - counts.ghosts) * one_in;
-}
-
-/* Misses on a straight line between two points (n, ascending sizes). */
-static double misses_at(const struct curve_point *curve, size_t n, __u64 size)
-{
-	size_t i = 0;
-
-	while (i < n && curve[i].size < size)
-		i++;
-	if (i == n)
-		return curve[n - 1].misses;
-	if (!i || curve[i].size == size)
-		return curve[i].misses;
-	return curve[i].misses + (curve[i - 1].misses - curve[i].misses) *
-					 (double)(curve[i].size - size) /
-					 (double)(curve[i].size - curve[i - 1].size);
 }
 
 static __u64 now_ns(void)
@@ -149,7 +171,7 @@ static int recent_points(const struct watch *w, enum page_space space, const __u
 	for (size_t i = 0; i < n && !err; i++)
 		out[i] = (struct curve_point){
 			.size = sizes[i],
-			.misses = misses_at(curve, points, sizes[i]),
+			.misses = curve_point__at(curve, points, sizes[i]).misses,
 			.accesses = curve[0].accesses,
 		};
 	free(curve);
@@ -261,8 +283,13 @@ struct vm_report *watch__report(const struct watch *w, const struct engine *e, c
 
 int watch__end(struct watch *w, const struct engine *e)
 {
+	int err;
+
 	w->ended = true;
 	w->seconds = cli__now() - w->since;
 	w->report = watch__report(w, e, NULL, 0);
-	return w->report ? 0 : -ENOMEM;
+	if (!w->report)
+		return -ENOMEM;
+	err = vm_check__all(w->check, &w->report->checks, &w->report->nr_checks);
+	return err ?: vm_check__end(w->check);
 }

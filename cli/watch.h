@@ -6,8 +6,9 @@
 #include "../analysis/report.h"
 #include "../loader/tracer.h"
 #include "table.h"
-#include "vms_csv.h"
+#include "vm_check.h"
 #include "vm_recent.h"
+#include "vms_csv.h"
 
 struct watch {
 	__u64 generation;
@@ -15,13 +16,16 @@ struct watch {
 	pid_t pid;
 	bool kvm, ended;
 	char name[64], vmm[24];
-	__u64 mem_pages;
+	__u64 mem_pages;		    /* slots less what was given back */
 	double since, seconds;		    /* it was first seen, and until it ended */
 	struct vm_counters now, before;	    /* as of the last account; of the interval's begin */
 	double evictions, evictions_before; /* all pages: sampled ones times N */
 	__u64 refaults_before;
 	const struct vm_recent *recent; /* what curves are of; NULL: all that was seen */
-	struct vm_report *report;	/* once it ended */
+	struct vm_check *check;
+	double told_check; /* time of the change that was told of, seconds; 0: of none */
+	bool told_difference;
+	struct vm_report *report; /* once it ended */
 };
 
 struct watch_list {
@@ -29,8 +33,11 @@ struct watch_list {
 	size_t nr;
 };
 
-/* NULL: out of memory. */
-struct watch *watch_list__add(struct watch_list *l, const struct tracer_vm *vm);
+/* NULL: out of memory. One of that name that has ended is what it may be compared with. */
+struct watch *watch_list__add(struct watch_list *l, const struct tracer_vm *vm,
+			      const struct engine *e);
+/* After watch__end(): others of its name can be compared with it. */
+void watch_list__ended(const struct watch_list *l, const struct watch *w);
 struct watch *watch_list__find(const struct watch_list *l, __u64 generation);
 void watch_list__free(struct watch_list *l);
 
@@ -43,6 +50,9 @@ const char *watch_list__label(const struct watch_list *l, const struct watch *w,
  * 1/one_in: call before that changes. */
 void watch__account(struct watch *w, const struct tracer_vm *vm, const struct vm_counters *c,
 		    __u64 one_in);
+/* Put its curve to the test, with what was accounted last: at a time, in seconds. 1: its memory
+ * changed; 0; -ENOMEM. */
+int watch__check(struct watch *w, double time);
 /* The line of the interval of so many seconds that ends now, and begin the next one. */
 void watch__row(struct watch *w, const struct engine *e, __u64 one_in, double seconds,
 		struct table_row *row);

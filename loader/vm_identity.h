@@ -26,6 +26,8 @@ int vm_identity__read(struct vm_identity *id, pid_t pid);
 /* The process's start time in clock ticks after boot (/proc/PID/stat, field 22);
  * tells a reused pid. */
 int proc__start_ticks(pid_t pid, __u64 *ticks);
+/* Pages of 4096 bytes that are in memory, huge pages of hugetlbfs not counted. -ESRCH. */
+int proc__resident(pid_t pid, __u64 *pages);
 
 /* Files and block devices a process holds open that can be a VM's image. */
 struct vm_image {

@@ -57,6 +57,20 @@ int proc__start_ticks(pid_t pid, __u64 *ticks)
 	return 0;
 }
 
+int proc__resident(pid_t pid, __u64 *pages)
+{
+	int err, n;
+	FILE *f;
+
+	f = open_proc(pid, "statm", &err);
+	if (!f)
+		return err;
+	n = fscanf(f, "%*u %llu", pages);
+	fclose(f);
+	*pages = n == 1 ? *pages * (sysconf(_SC_PAGESIZE) / PAGE_BYTES) : 0;
+	return n == 1 ? 0 : -ESRCH;
+}
+
 static bool fd_flags(pid_t pid, int fd, unsigned int *flags)
 {
 	char file[64], line[128];

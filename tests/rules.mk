@@ -36,7 +36,7 @@ KVM_TESTS := $(KVM_SRCS:%.c=$(O)/%)
 include tests/kvm/rules.mk
 KVM_VMM   := $(call objs,$(wildcard tests/kvm/vmm.c)) $(KVM_BLOB)
 KVM_HELP  := $(KVM_VMM) $(call objs,$(wildcard tests/kvm/harness.c))
-KVM_TOOLS := $(if $(wildcard tests/kvm/demo_vm.c),$(O)/tests/kvm/demo-vm) \
+KVM_TOOLS := $(O)/tests/kvm/demo-vm $(O)/tests/kvm/resize-vm \
 	     $(if $(wildcard tests/kvm/walk.c),$(O)/tests/kvm/kvm-walk)
 
 # Handlers are tested through the skeleton.
@@ -53,7 +53,7 @@ $(filter-out $(KVM_SERVED),$(KVM_TESTS)): $(O)/tests/kvm/%: $(O)/tests/kvm/%.o $
 	$(say) LINK $@
 	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
-$(O)/tests/kvm/demo-vm: $(O)/tests/kvm/demo_vm.o $(KVM_VMM)
+$(O)/tests/kvm/%-vm: $(O)/tests/kvm/%_vm.o $(O)/tests/kvm/stamps.o $(KVM_VMM)
 	$(say) LINK $@
 	$(Q)$(CC) $(CFLAGS) $(ALL_LDFLAGS) -o $@ $^
 

@@ -10,7 +10,17 @@ IMAGE_MIB=1800
 
 hash_of()
 {
-	cat "$@" | sha256sum | cut -c 1-12
+	sha256sum | cut -c 1-12
+}
+
+# All that an image is made by: its script, what that says it comes with, programs, packages.
+recipe()
+{
+	local with
+
+	with=$(sed -n 's/^# with: //p' "$1")
+	# shellcheck disable=SC2086 # words
+	(cd "$EVAL/workloads" && cat "$1" $with ../root.sh "$HERE"/{pages.c,sectors.h})
 }
 
 programs_copy()
@@ -30,10 +40,11 @@ data_make()
 	local mount=$1 data=$2
 
 	programs_copy "$mount" || return 1
-	mount -t proc none "$mount/proc" && defer "umount '$mount/proc'"
 	mount -t tmpfs none "$mount/dev" && defer "umount '$mount/dev'"
 	mknod -m 666 "$mount/dev/null" c 1 3 && mkdir "$mount/dev/shm" && chmod 1777 "$mount/dev/shm"
-	chroot "$mount" "/eval/$data.data"
+	# In a PID namespace: servers that the script started end when it does, however it does.
+	unshare --mount --pid --fork --kill-child sh -c \
+		"mount -t proc none '$mount/proc' && exec chroot '$mount' '/eval/$data.data'"
 }
 
 mounted()
@@ -59,13 +70,12 @@ need mmdebstrap mke2fs losetup
 # shellcheck disable=SC2086 # words
 need_built $TOOLS
 mkdir -p "$CACHE"
-root=$CACHE/root-$(hash_of "$EVAL/root.sh")
+root=$CACHE/root-$(hash_of <"$EVAL/root.sh")
 [ -d "$root" ] || "$EVAL/root.sh" "$root" || exit
 for workload; do
 	data=$(setting "$workload" data) || exit 1
 	script=$EVAL/workloads/$data.data
-	image=$CACHE/$data-$(hash_of "$EVAL/root.sh" "$script" \
-		"$HERE"/{pages.c,sectors.h}).img
+	image=$CACHE/$data-$(recipe "$script" | hash_of).img
 	if [ ! -e "$image" ]; then
 		rm -f "$CACHE/$data"-*.img
 		image_make "$root" "$image" "$data"

@@ -12,8 +12,13 @@ RESULTS=${RESULTS:-$BUILD/eval/results}
 GUEST_DEADLINE=900
 
 # By how much the guest is made larger in other runs, in percent: the curves are told for that.
-MORE="0 25 50 100 200"
+MORE=${MORE:-0 25 50 100 200}
 TOOLS="tests/guest/workload tests/guest/pages"
+
+# KVM where it runs whole guests; without the processor's help it does not.
+if [ -w /dev/kvm ] && grep -qwE 'vmx|svm' /proc/cpuinfo; then
+	GUEST_ACCEL="kvm -cpu host"
+fi
 
 # setting WORKLOAD NAME [DEFAULT]: what the comment at a workload's head says.
 setting()

@@ -4,7 +4,7 @@
 # is the recipe: images are named by its hash.
 set -e
 
-packages=postgresql,nginx-light,sqlite3,gcc,libc6-dev,make
+packages=postgresql,nginx-light,httperf,sqlite3,gcc,libc6-dev,make
 
 rm -rf "$1.part"
 mmdebstrap --quiet --variant=minbase --include="$packages" \

@@ -3,7 +3,7 @@
  * compare GUEST DISK DUMP CURVE RECALL ERROR: hvtrace's view of a Linux guest against the guest's
  * own.
  *
- * GUEST: text from inside the guest, in any order but for the trace, which is by time:
+ * GUEST: text from inside the guest, the trace last and by time:
  *   "extent INODE FIRST_PAGE DISK_PAGE PAGES"  where an inode's pages lie on the disk
  *   "sectors before|after READ WRITTEN"        /proc/diskstats around the traced period
  *   the lines of tracefs' `trace` for mm_filemap_add_to_page_cache and _delete_
@@ -81,6 +81,7 @@ struct list {
 
 struct guest {
 	struct list extents; /* struct extent */
+	size_t sorted;	     /* so many of them, by inode and first page */
 	struct list stays;   /* struct stay, sorted by page, then time */
 	uint64_t before[2], after[2];
 };
@@ -116,14 +117,43 @@ static void *list__add(struct list *l)
 
 /* ------------------------------------------------------------ the guest's view */
 
-static int64_t guest__disk_page(const struct guest *g, uint64_t inode, uint64_t index)
+static int extent__compare(const void *a, const void *b)
 {
-	const struct extent *e = g->extents.items;
+	const struct extent *x = a, *y = b;
 
-	for (size_t i = 0; i < g->extents.n; i++, e++)
-		if (e->inode == inode && index - e->first < e->pages)
-			return e->disk + index - e->first;
-	return -1;
+	if (x->inode != y->inode)
+		return x->inode < y->inode ? -1 : 1;
+	return (x->first > y->first) - (x->first < y->first);
+}
+
+/* Sorted since the last one was added. */
+static void guest__sort_extents(struct guest *g)
+{
+	if (g->sorted != g->extents.n)
+		qsort(g->extents.items, g->extents.n, sizeof(struct extent), extent__compare);
+	g->sorted = g->extents.n;
+}
+
+/* -1: on no disk page that is known. */
+static int64_t guest__disk_page(struct guest *g, uint64_t inode, uint64_t index)
+{
+	const struct extent *all, wanted = {.inode = inode, .first = index};
+	size_t lo = 0, hi = g->extents.n;
+
+	guest__sort_extents(g);
+	all = g->extents.items;
+	/* The last one that does not begin behind it. */
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (extent__compare(&all[mid], &wanted) <= 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (!lo || all[lo - 1].inode != inode || index - all[lo - 1].first >= all[lo - 1].pages)
+		return -1;
+	return all[lo - 1].disk + index - all[lo - 1].first;
 }
 
 /* Which stay of a page is open: an open-addressed table would be faster, a plain array is

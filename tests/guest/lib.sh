@@ -234,7 +234,7 @@ guest_kill()
 }
 
 # guest_start INITRAMFS [QEMU_OPTION...]; QEMU_PREFIX may hold a command to run QEMU by,
-# GUEST_KERNEL options of the kernel. On a busy host its timer stands still for longer than the kernel
+# GUEST_KERNEL options of the kernel, GUEST_ACCEL what runs the guest's code. On a busy host its timer stands still for longer than the kernel
 # waits when it looks whether there is one.
 guest_start()
 {
@@ -244,7 +244,8 @@ guest_start()
 	rm -f "$WORK"/ctl.{in,out}
 	mkfifo "$WORK"/ctl.{in,out} || die "no FIFOs"
 	exec {GUEST_IN}<>"$WORK/ctl.in" {GUEST_OUT}<>"$WORK/ctl.out"
-	${QEMU_PREFIX:-} qemu-system-x86_64 -accel tcg -display none -nodefaults \
+	# shellcheck disable=SC2086 # words
+	${QEMU_PREFIX:-} qemu-system-x86_64 -accel ${GUEST_ACCEL:-tcg} -display none -nodefaults \
 		-no-user-config -no-reboot -kernel "$KERNEL" -initrd "$initramfs" \
 		-append "console=ttyS0 quiet panic=-1 no_timer_check ${GUEST_KERNEL:-}" \
 		-serial "file:$WORK/$GUEST.console" \

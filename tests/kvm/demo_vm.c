@@ -6,7 +6,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,10 +16,10 @@
 #include <unistd.h>
 
 #include "reference.h"
+#include "stamps.h"
 #include "vmm.h"
 
 #define CACHE_FRAMES 8192
-#define CHUNK_PAGES 256
 
 /* The knees are where the cache holds a whole loop and what the others touch during one round. */
 static const struct workload workload = {
@@ -65,32 +64,6 @@ static int parse(int argc, char **argv, struct options *o)
 			return -1;
 	}
 	return o->disk && o->seconds ? 0 : -1;
-}
-
-/* The guest checks that each page begins with its number. */
-static int write_stamps(int fd)
-{
-	static char chunk[CHUNK_PAGES * GUEST_PAGE] __attribute__((aligned(4096)));
-
-	for (__u64 first = 0; first < workload.disk_pages; first += CHUNK_PAGES) {
-		for (__u64 i = 0; i < CHUNK_PAGES; i++)
-			*(__u64 *)(chunk + i * GUEST_PAGE) = first + i;
-		if (pwrite(fd, chunk, sizeof(chunk), first * GUEST_PAGE) != sizeof(chunk))
-			return errno ? -errno : -ENOSPC;
-	}
-	return 0;
-}
-
-static int prepare_disk(const char *path)
-{
-	int err, fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	errno = 0;
-	err = write_stamps(fd);
-	close(fd);
-	return err;
 }
 
 static void catch_signals(unsigned int seconds)
@@ -155,7 +128,7 @@ static int demo(const struct options *o)
 	int err;
 
 	opts.heap_pages = (heap + GUEST_PAGE - 1) / GUEST_PAGE;
-	err = prepare_disk(o->disk);
+	err = stamps__write(o->disk, workload.disk_pages);
 	if (err)
 		return err;
 	running = vmm__new(&opts, &err);

@@ -267,6 +267,37 @@ static void test_json(void **state)
 	vm_report__free(r);
 }
 
+/* Of 100 misses a second with 32 MiB, 40 are left with 64 MiB, and 45 were predicted. */
+static void test_checks(void **state)
+{
+	static const struct check check = {.at = 12.5,
+					   .before = 8192,
+					   .now = 16384,
+					   .seconds = 90,
+					   .smaller = 100,
+					   .predicted = 45,
+					   .error = 1,
+					   .observed = 40};
+	struct vm_report *r = make_report("a,b");
+	char *text;
+
+	r->checks = malloc(sizeof(check));
+	assert_non_null(r->checks);
+	*r->checks = check;
+	r->nr_checks = 1;
+	text = written(export__checks_csv, r);
+	assert_string_equal(text, "vm,at_s,before_pages,now_pages,seconds,smaller_per_s,"
+				  "predicted_per_s,error_per_s,observed_per_s,difference\n"
+				  "\"a,b\",12.5,8192,16384,90,100,45,1,40,0.05\n");
+	free(text);
+	text = written(write_json, r);
+	assert_int_equal(count_objects(text), 10);
+	assert_has(text, "{\"type\":\"check\",\"vm\":\"a,b\",\"at_s\":12.5,");
+	assert_has(text, ",\"difference\":0.05,\"differs\":false}\n");
+	free(text);
+	vm_report__free(r);
+}
+
 /* --- a folder --- */
 
 static char dir[] = "/tmp/hvtrace-export-XXXXXX";
@@ -294,8 +325,8 @@ static const char *path_in(const char *sub, const char *name)
 
 static void test_folder(void **state)
 {
-	static const char *const names[] = {"events.csv", "reuse.csv", "latency.csv", "curve.csv",
-					    "curve.gp"};
+	static const char *const names[] = {"events.csv", "reuse.csv",	"latency.csv",
+					    "curve.csv",  "checks.csv", "curve.gp"};
 	struct vm_report *r[2] = {make_report("one"), make_report(nasty)};
 	struct export_fault fault = {0};
 	struct stat st;
@@ -378,11 +409,12 @@ static void test_gnuplot(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_report),	    cmocka_unit_test(test_report_sizes),
-		cmocka_unit_test(test_csv),	    cmocka_unit_test(test_csv_quotes),
-		cmocka_unit_test(test_json_string), cmocka_unit_test(test_json),
-		cmocka_unit_test(test_folder),	    cmocka_unit_test(test_folder_faults),
-		cmocka_unit_test(test_full_early),  cmocka_unit_test(test_gnuplot),
+		cmocka_unit_test(test_report),	      cmocka_unit_test(test_report_sizes),
+		cmocka_unit_test(test_csv),	      cmocka_unit_test(test_csv_quotes),
+		cmocka_unit_test(test_json_string),   cmocka_unit_test(test_json),
+		cmocka_unit_test(test_checks),	      cmocka_unit_test(test_folder),
+		cmocka_unit_test(test_folder_faults), cmocka_unit_test(test_full_early),
+		cmocka_unit_test(test_gnuplot),
 	};
 
 	return skips__status(cmocka_run_group_tests(tests, make_dir, remove_dir));

@@ -53,7 +53,7 @@ static void rates(void **state)
 	struct watch_list l = {0};
 	struct tracer_vm vm = vm_of(3, 77, "web");
 	struct engine *e = new_engine();
-	struct watch *w = watch_list__add(&l, &vm);
+	struct watch *w = watch_list__add(&l, &vm, e);
 	struct vm_counters c = {.fills = 100,
 				.page_ins = 20,
 				.cache_adds = 4,
@@ -92,7 +92,7 @@ static void changes(void **state)
 	struct watch_list l = {0};
 	struct tracer_vm vm = vm_of(3, 77, "web");
 	struct engine *e = new_engine();
-	struct watch *w = watch_list__add(&l, &vm);
+	struct watch *w = watch_list__add(&l, &vm, e);
 	struct vm_counters c = {0};
 	struct table_row row;
 
@@ -119,7 +119,7 @@ static void memory(void **state)
 	struct watch_list l = {0};
 	struct tracer_vm vm = vm_of(3, 77, "tcg");
 	struct engine *e = new_engine();
-	struct watch *w = watch_list__add(&l, &vm);
+	struct watch *w = watch_list__add(&l, &vm, e);
 	struct vm_counters c = {0};
 	struct table_row row;
 
@@ -143,7 +143,7 @@ static void report_outlives(void **state)
 	struct watch_list l = {0};
 	struct tracer_vm vm = vm_of(3, 77, "web");
 	struct engine *e = new_engine();
-	struct watch *w = watch_list__add(&l, &vm);
+	struct watch *w = watch_list__add(&l, &vm, e);
 	struct vm_counters c = {.fills = 5000};
 
 	loop_over(e, 3, 500, 10);
@@ -211,7 +211,7 @@ static void changes_now(void **state)
 		.ctx = e,
 	};
 	struct vm_recent *recent = vm_recent__new(&opts, e);
-	struct watch *w = watch_list__add(&l, &vm);
+	struct watch *w = watch_list__add(&l, &vm, e);
 	struct vm_counters c = {0};
 	struct table_row all, now;
 
@@ -243,14 +243,16 @@ static void labels(void **state)
 {
 	struct tracer_vm a = vm_of(1, 10, "web"), b = vm_of(2, 20, "db"), c = vm_of(3, 30, "web");
 	struct watch_list l = {0};
-	struct watch *first = watch_list__add(&l, &a), *second = watch_list__add(&l, &b);
+	struct engine *e = new_engine();
+	struct watch *first = watch_list__add(&l, &a, e), *second = watch_list__add(&l, &b, e);
 	char buf[WATCH_LABEL];
 
 	assert_string_equal(watch_list__label(&l, first, buf), "web");
-	watch_list__add(&l, &c);
+	watch_list__add(&l, &c, e);
 	assert_string_equal(watch_list__label(&l, first, buf), "web:10");
 	assert_string_equal(watch_list__label(&l, second, buf), "db");
 	watch_list__free(&l);
+	engine__free(e);
 }
 
 int main(void)
