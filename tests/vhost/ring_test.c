@@ -209,11 +209,11 @@ static void test_interrupts(void **state)
 	sleep_for_each(*state, &(struct frontend_opts){.no_features = EVENT_IDX}, 2000);
 }
 
-static bool was_called(struct driver_ring *r)
+static __u64 calls(struct driver_ring *r)
 {
 	__u64 n;
 
-	return read(r->call, &n, sizeof(n)) == sizeof(n);
+	return read(r->call, &n, sizeof(n)) == sizeof(n) ? n : 0;
 }
 
 static void poll_for_some(struct backend *b, __u64 no_features)
@@ -223,12 +223,11 @@ static void poll_for_some(struct backend *b, __u64 no_features)
 
 	backend__open(b, &f, &o);
 	frame = ram__alloc(&f.ram, RAM_PAGE, RAM_PAGE);
-	/* With the first: it is not known yet what was asked for. */
-	assert_int_equal(frontend__rw(&f, 0, VIRTIO_BLK_T_IN, 0, frame, RAM_PAGE), 0);
-	was_called(&f.queue[0].ring);
 	for (unsigned i = 0; i < 200; i++)
 		assert_int_equal(frontend__rw(&f, 0, VIRTIO_BLK_T_IN, 0, frame, RAM_PAGE), 0);
-	assert_false(was_called(&f.queue[0].ring));
+	/* As the ring starts, sooner or later, as the call fd is set, and with the first: it is not
+	 * known yet what is asked for. */
+	assert_in_range(calls(&f.queue[0].ring), 0, 3);
 	frontend__free(&f);
 }
 
