@@ -281,6 +281,17 @@ live_start()
 	die "hvtrace live does not start: $(tail -n 5 "$WORK/live")"
 }
 
+live_stop()
+{
+	local pid
+
+	for pid in "${RECORDERS[@]}"; do
+		kill -TERM "$pid"
+		wait "$pid" || die "hvtrace live: $(tail -n 5 "$WORK/live")"
+	done
+	RECORDERS=()
+}
+
 kind_alone()
 {
 	boot_plain
@@ -293,6 +304,7 @@ kind_default()
 	boot_plain
 	live_start
 	run "$KIND-$N"
+	live_stop
 	kept "$KIND-$N"
 }
 
@@ -301,6 +313,7 @@ kind_full()
 	boot_plain
 	live_start --sample 1/1
 	run "$KIND-$N"
+	live_stop
 	kept "$KIND-$N"
 }
 
