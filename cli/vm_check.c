@@ -69,9 +69,10 @@ int vm_check__tell(struct vm_check *c, double time, pid_t pid, __u64 slots,
 	struct check_moment now = {.time = time, .fills = counters->fills};
 	__u64 resident = 0;
 
-	/* Of a process that is gone nothing more is known. */
+	/* Of a process that is gone nothing more is known than what was before, or what it began
+	 * with. */
 	if (proc__resident(pid, &resident) || !resident)
-		now.memory = c->pages;
+		now.memory = c->pages ?: slots;
 	else
 		now.memory = vm_memory__now(&c->memory, slots, resident, counters->frame_discards);
 	c->pages = now.memory;
