@@ -227,11 +227,15 @@ static void row(const char *what, double rate)
 	printf("%-24s %6.3f M pages/s %6.0f ns\n", what, rate / 1e6, 1e9 / rate);
 }
 
-static void tell(const char *policy, const char *what, double rate)
+static void tell(const struct bench *b, const char *policy, const char *what, double rate)
 {
 	char label[64];
 
 	snprintf(label, sizeof(label), "%s: %s", policy, what);
+	if (!b->data) {
+		row(label, rate);
+		return;
+	}
 	printf("%-24s %6.3f M pages/s %6.0f ns  >= %.1f M  %s\n", label, rate / 1e6, 1e9 / rate,
 	       TARGET_RATE / 1e6, rate >= TARGET_RATE ? "met" : "missed");
 }
@@ -284,14 +288,14 @@ static void bench_policy(struct bench *b, const char *policy, bool data)
 		if (exclusive_cache__add_chunk(b->cache, take(b->arena)))
 			die(policy, "no memory");
 	make_resident(b, 0);
-	tell(policy, "capture, room", run(b, 0, capture_one));
+	tell(b, policy, "capture, room", run(b, 0, capture_one));
 	make_resident(b, b->slots);
 	shuffle(b);
-	tell(policy, "capture, full", run(b, b->slots, capture_one));
+	tell(b, policy, "capture, full", run(b, b->slots, capture_one));
 	full = counts(b);
 	make_resident(b, 2 * b->slots);
 	more = counts(b);
-	tell(policy, "hit", run(b, b->slots, hit_one));
+	tell(b, policy, "hit", run(b, b->slots, hit_one));
 	tell_bytes(policy, &full, &more);
 	while ((chunk = exclusive_cache__take_chunk(b->cache)))
 		arena__give(b->arena, chunk);

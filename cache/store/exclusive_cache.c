@@ -340,7 +340,8 @@ bool exclusive_cache__work(struct exclusive_cache *c)
 		page_table__begin_shrink(&c->table);
 	for (int i = 0; i < WORK_STEPS && page_table__moving(&c->table); i++)
 		page_table__step(&c->table, c->memory);
-	return slots__correct(&c->slots, WORK_SLOTS) || page_table__moving(&c->table);
+	return slots__correct(&c->slots, WORK_SLOTS) || page_table__moving(&c->table) ||
+	       page_table__loose(&c->table);
 }
 
 size_t exclusive_cache__chunks(const struct exclusive_cache *c)
