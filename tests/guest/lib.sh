@@ -125,8 +125,12 @@ find_kernel()
 	local cache=$BUILD/guest/kernel
 
 	kernel_installed "${GUEST_ROOT:-}" && return
-	kernel_installed "$cache" && return
-	(kernel_fetch "$cache") || skip "Debian's 6.1 cloud kernel is not here and can't be downloaded"
+	mkdir -p "$cache.lock"
+	# Others may look for it, too.
+	(
+		flock 9
+		kernel_installed "$cache" || kernel_fetch "$cache"
+	) 9<"$cache.lock" || skip "Debian's 6.1 cloud kernel is not here and can't be downloaded"
 	kernel_installed "$cache" || skip "Debian's cloud kernel is not a 6.1 here"
 }
 
