@@ -8,7 +8,8 @@
 #   WORKLOADS=  which ones; all, if not told
 #   QUICK=1     a few of each, under 8 minutes, into build/eval/quick
 #   AGAIN=1     measure again what is there
-#   PAIRS=      of runs with and without hvtrace, for its overhead
+#   PAIRS=      of runs with and without hvtrace, for its overhead, and
+#   TIMED=      of which workloads
 # shellcheck source=bench/eval/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -18,7 +19,7 @@ QUICK=${QUICK:-}
 AGAIN=${AGAIN:-}
 REPORT=${1:-$BUILD/eval/evaluation.md}
 # Overhead is measured where I/O is all there is to do, and where transactions are.
-TIMED="zipf tpcb"
+TIMED=${TIMED:-zipf tpcb}
 
 if [ -n "$QUICK" ]; then
 	RESULTS=$BUILD/eval/quick
