@@ -16,6 +16,9 @@
 /* Given at once at most: a shard grows by 16 MiB and a quarter each time. */
 #define BATCH 64
 
+/* Of these, chunks that the kernel has yet to find memory for: the shard waits for them. */
+#define FRESH 4
+
 struct chunk_move {
 	struct shard_call call;
 	void *chunk[BATCH];
@@ -242,6 +245,7 @@ static unsigned portion(const struct shard *s)
 
 static void grow(struct shard *s)
 {
+	struct arena *a = server__arena(s->disk->server);
 	struct chunk_move *m;
 	unsigned want;
 
@@ -251,7 +255,8 @@ static void grow(struct shard *s)
 	if (!m)
 		return;
 	want = portion(s);
-	while (m->n < want && (m->chunk[m->n] = arena__take(server__arena(s->disk->server))))
+	while (m->n < want && (m->n < FRESH || arena__ready(a)) &&
+	       (m->chunk[m->n] = arena__take(a)))
 		m->n++;
 	if (!m->n) {
 		free(m);
