@@ -7,23 +7,12 @@
 
 #include "disk_spec.h"
 #include "plan_options.h"
-#include "text_file.h"
 #include "yaml.h"
-
-/* Thousands of VMs take less. */
-#define FILE_MAX (4UL << 20)
 
 struct config {
 	struct plan_options *o;
 	bool has_granule; /* options said one */
 };
-
-/* What was refused, at its line; out of memory stays what it is. */
-static int refused(int err, struct yaml_at at, const char *reason, char *why, size_t size)
-{
-	yaml__wrong(at, why, size, "%s", reason);
-	return err == -ENOMEM ? err : -EINVAL;
-}
 
 static int copy_text(char **out, struct yaml_at at, const char *what, char *why, size_t size)
 {
@@ -38,16 +27,14 @@ static int copy_text(char **out, struct yaml_at at, const char *what, char *why,
 	return *out ? 0 : -ENOMEM;
 }
 
+static int set_fact(void *facts, const char *name, const char *text, char *why, size_t size)
+{
+	return plan_facts__set(facts, name, text, why, size);
+}
+
 static int take_fact(void *ctx, const char *name, struct yaml_at value, char *why, size_t size)
 {
-	char reason[PLAN_WHY] = "";
-	const char *text;
-	int err = yaml__text(value, name, &text, why, size);
-
-	if (err)
-		return err;
-	err = plan_facts__set(ctx, name, text, reason, sizeof(reason));
-	return err ? refused(err, value, reason, why, size) : 0;
+	return yaml__set(value, name, set_fact, ctx, why, size);
 }
 
 /* --- vms: --- */
@@ -95,7 +82,7 @@ static int take_vm(void *ctx, struct yaml_at value, char *why, size_t size)
 		err = in.path ? plan_options__take_input(c->o, &in, reason, sizeof(reason))
 			      : add_wish(c->o, &in, reason, sizeof(reason));
 		if (err)
-			err = refused(err, value, reason, why, size);
+			err = yaml__refused(value, err, reason, why, size);
 	}
 	free(in.path);
 	free(in.host);
@@ -148,7 +135,7 @@ static int add_input(struct host *h, const char *path, bool socket, struct yaml_
 
 	free(in.path);
 	free(in.host);
-	return err ? refused(err, at, reason, why, size) : 0;
+	return err ? yaml__refused(at, err, reason, why, size) : 0;
 }
 
 static int take_input(void *ctx, struct yaml_at value, char *why, size_t size)
@@ -170,7 +157,7 @@ static int take_groups(struct plan_options *o, const char *host, struct yaml_at 
 	if (!err) {
 		err = plan_options__add_groups(o, host, &list, reason, sizeof(reason));
 		if (err)
-			err = refused(err, at, reason, why, size);
+			err = yaml__refused(at, err, reason, why, size);
 	}
 	group_list__free(&list);
 	return err;
@@ -186,7 +173,7 @@ static int add_host(struct host *h, struct yaml_at at, char *why, size_t size)
 	if (h->memory) {
 		err = plan_options__put_memory(h->o, h->name, h->memory, reason, sizeof(reason));
 		if (err)
-			return refused(err, at, reason, why, size);
+			return yaml__refused(at, err, reason, why, size);
 	}
 	if (h->has_inputs)
 		err = yaml__each_element(h->inputs, take_input, h, why, size);
@@ -224,8 +211,10 @@ static int take_flag(bool *out, const char *text, char *why, size_t size)
 	return 0;
 }
 
-static int set(struct config *c, const char *name, const char *text, char *why, size_t size)
+static int set(void *ctx, const char *name, const char *text, char *why, size_t size)
 {
+	struct config *c = ctx;
+
 	if (!strcmp(name, "memory"))
 		return plan_options__put_memory(c->o, NULL, text, why, size);
 	if (!strcmp(name, "granule"))
@@ -256,9 +245,6 @@ static int take_defaults(struct config *c, struct yaml_at value, char *why, size
 static int take_setting(void *ctx, const char *name, struct yaml_at value, char *why, size_t size)
 {
 	struct config *c = ctx;
-	char reason[PLAN_WHY] = "";
-	const char *text;
-	int err;
 
 	if (!strcmp(name, "vms"))
 		return yaml__each_element(value, take_vm, c, why, size);
@@ -268,38 +254,26 @@ static int take_setting(void *ctx, const char *name, struct yaml_at value, char 
 		return take_groups(c->o, NULL, value, why, size);
 	if (!strcmp(name, "default"))
 		return take_defaults(c, value, why, size);
-	err = yaml__text(value, name, &text, why, size);
-	if (err)
-		return err;
-	err = set(c, name, text, reason, sizeof(reason));
-	return err ? refused(err, value, reason, why, size) : 0;
+	return yaml__set(value, name, set, c, why, size);
+}
+
+/* Options win. */
+static struct config config_of(struct plan_options *o)
+{
+	return (struct config){.o = o, .has_granule = o->granule};
 }
 
 int plan_config__parse(struct plan_options *o, const char *file, const char *text, size_t len,
 		       char *why, size_t size)
 {
-	struct config c = {.o = o, .has_granule = o->granule};
-	struct yaml_file *f;
-	int err = yaml_file__parse(&f, file, text, len, why, size);
+	struct config c = config_of(o);
 
-	if (!err)
-		err = yaml__each_pair(yaml_file__root(f), take_setting, &c, why, size);
-	yaml_file__free(f);
-	if (err == -ENOMEM)
-		snprintf(why, size, "out of memory");
-	return err;
+	return yaml__take_text(file, text, len, take_setting, &c, why, size);
 }
 
 int plan_config__read(struct plan_options *o, const char *file, char *why, size_t size)
 {
-	size_t len;
-	char *text;
-	int err = text_file__read(file, FILE_MAX, &text, &len);
+	struct config c = config_of(o);
 
-	if (err)
-		snprintf(why, size, "cannot read '%s': %s", file, strerror(-err));
-	else
-		err = plan_config__parse(o, file, text, len, why, size);
-	free(text);
-	return err;
+	return yaml__take_file(file, take_setting, &c, why, size);
 }

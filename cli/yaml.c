@@ -9,6 +9,11 @@
 #include <string.h>
 #include <yaml.h>
 
+#include "text_file.h"
+
+/* Thousands of disks or VMs take less. */
+#define FILE_MAX (4UL << 20)
+
 struct yaml_file {
 	const char *name;
 	yaml_document_t document;
@@ -40,10 +45,8 @@ int yaml__wrong(struct yaml_at at, char *why, size_t size, const char *fmt, ...)
 /* libyaml tells the place twice: where it noticed, and in the middle of what (context). */
 static int not_yaml(const yaml_parser_t *p, const char *name, char *why, size_t size)
 {
-	if (p->error == YAML_MEMORY_ERROR) {
-		snprintf(why, size, "%s: out of memory", name);
+	if (p->error == YAML_MEMORY_ERROR)
 		return -ENOMEM;
-	}
 	if (p->error == YAML_READER_ERROR)
 		snprintf(why, size, "%s:%zu: not YAML: %s at byte %zu", name, p->mark.line + 1,
 			 p->problem, p->problem_offset);
@@ -81,45 +84,6 @@ static int load(struct yaml_file *f, yaml_parser_t *p, char *why, size_t size)
 	}
 	f->empty = !yaml_document_get_root_node(&f->document);
 	return f->empty ? 0 : check_end(p, f->name, why, size);
-}
-
-int yaml_file__parse(struct yaml_file **out, const char *name, const char *text, size_t len,
-		     char *why, size_t size)
-{
-	struct yaml_file *f = calloc(1, sizeof(*f));
-	yaml_parser_t parser;
-	int err = -ENOMEM;
-
-	*out = NULL;
-	if (!f || !yaml_parser_initialize(&parser)) {
-		free(f);
-		snprintf(why, size, "%s: out of memory", name);
-		return -ENOMEM;
-	}
-	f->name = name;
-	yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
-	err = load(f, &parser, why, size);
-	yaml_parser_delete(&parser);
-	if (err)
-		yaml_file__free(f);
-	else
-		*out = f;
-	return err;
-}
-
-void yaml_file__free(struct yaml_file *f)
-{
-	if (!f)
-		return;
-	if (f->document.nodes.start)
-		yaml_document_delete(&f->document);
-	free(f);
-}
-
-struct yaml_at yaml_file__root(struct yaml_file *f)
-{
-	/* Numbers begin at 1, the root is the first. */
-	return (struct yaml_at){f, f->empty ? 0 : 1};
 }
 
 /* --- places in it --- */
@@ -213,5 +177,70 @@ int yaml__each_element(struct yaml_at at, yaml_element fn, void *ctx, char *why,
 	for (const yaml_node_item_t *i = node->data.sequence.items.start;
 	     i < node->data.sequence.items.top && !err; i++)
 		err = fn(ctx, (struct yaml_at){at.file, *i}, why, size);
+	return err;
+}
+
+int yaml__refused(struct yaml_at at, int err, const char *reason, char *why, size_t size)
+{
+	yaml__wrong(at, why, size, "%s", reason);
+	return err == -ENOMEM ? err : -EINVAL;
+}
+
+int yaml__set(struct yaml_at at, const char *name, yaml_setter set, void *ctx, char *why,
+	      size_t size)
+{
+	char reason[YAML_WHY] = "";
+	const char *text;
+	int err = yaml__text(at, name, &text, why, size);
+
+	if (err)
+		return err;
+	err = set(ctx, name, text, reason, sizeof(reason));
+	return err ? yaml__refused(at, err, reason, why, size) : 0;
+}
+
+/* --- all of it --- */
+
+/* The name and the text outlive the file. */
+static int parse(struct yaml_file *f, const char *text, size_t len, char *why, size_t size)
+{
+	yaml_parser_t parser;
+	int err = -ENOMEM;
+
+	if (yaml_parser_initialize(&parser)) {
+		yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
+		err = load(f, &parser, why, size);
+		yaml_parser_delete(&parser);
+	}
+	return err;
+}
+
+int yaml__take_text(const char *name, const char *text, size_t len, yaml_pair fn, void *ctx,
+		    char *why, size_t size)
+{
+	struct yaml_file f = {.name = name};
+	int err = parse(&f, text, len, why, size);
+
+	/* Numbers begin at 1, the root is the first. */
+	if (!err)
+		err = yaml__each_pair((struct yaml_at){&f, f.empty ? 0 : 1}, fn, ctx, why, size);
+	if (f.document.nodes.start)
+		yaml_document_delete(&f.document);
+	if (err == -ENOMEM)
+		snprintf(why, size, "%s: out of memory", name);
+	return err;
+}
+
+int yaml__take_file(const char *file, yaml_pair fn, void *ctx, char *why, size_t size)
+{
+	size_t len = 0;
+	char *text = NULL;
+	int err = text_file__read(file, FILE_MAX, &text, &len);
+
+	if (err)
+		snprintf(why, size, "cannot read configuration '%s': %s", file, strerror(-err));
+	else
+		err = yaml__take_text(file, text, len, fn, ctx, why, size);
+	free(text);
 	return err;
 }

@@ -293,7 +293,7 @@ refused()
 }
 
 refused "cannot read 'none'" none
-refused "cannot read 'none.yaml'" --config none.yaml x
+refused "cannot read configuration 'none.yaml'" --config none.yaml x
 refused "how long its curve.s accesses took is not known; say it with --vm 'slope,over=1h', or for all" --default memory=1GiB curve.csv
 refused 'the time that a miss takes is not known' --default over=1h,memory=1GiB curve.csv
 refused 'the memory that its curve.s sizes are added to is not known' --default over=1h,latency=1ms curve.csv

@@ -25,15 +25,9 @@ static int take_groups(void *ctx, const char *name, struct yaml_at at, char *w, 
 
 static int parse(struct group_list *l, const char *text)
 {
-	struct yaml_file *f;
-	int err;
-
 	*l = (struct group_list){0};
 	why[0] = '\0';
-	assert_int_equal(yaml_file__parse(&f, "f", text, strlen(text), why, sizeof(why)), 0);
-	err = yaml__each_pair(yaml_file__root(f), take_groups, l, why, sizeof(why));
-	yaml_file__free(f);
-	return err;
+	return yaml__take_text("f", text, strlen(text), take_groups, l, why, sizeof(why));
 }
 
 static void test_whole(void **state)

@@ -59,15 +59,8 @@ static int see_element(void *ctx, struct yaml_at at, char *w, size_t size)
 
 static int read_bytes(const char *text, size_t len)
 {
-	struct yaml_file *f;
-	int err;
-
 	seen[0] = why[0] = 0;
-	err = yaml_file__parse(&f, "f", text, len, why, sizeof(why));
-	if (!err)
-		err = yaml__each_pair(yaml_file__root(f), see_pair, NULL, why, sizeof(why));
-	yaml_file__free(f);
-	return err;
+	return yaml__take_text("f", text, len, see_pair, NULL, why, sizeof(why));
 }
 
 static int read_text(const char *text)
