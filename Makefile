@@ -122,7 +122,7 @@ deps:
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 check: deps
 	$(Q)$(MAKE) $(JOBS) all static tests
-	$(Q)$(MAKE) $(JOBS) O=$(O)/san SAN=1 CFLAGS='-O1 -g' unit-tests vhost-tests
+	$(Q)$(MAKE) $(JOBS) O=$(O)/san SAN=1 CFLAGS='-O1 -g -Wno-format-truncation' unit-tests vhost-tests
 	$(Q)$(MAKE) $(JOBS) O=$(O)/fuzz SAN=fuzz CC=$(CLANG) fuzz-tests
 	$(Q)BUILD=$(abspath $(O)) CLANG=$(CLANG) MAKE='$(MAKE)' tests/run $(TESTS)
 
