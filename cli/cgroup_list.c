@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../cache/minmax.h"
 #include "../loader/vm_identity.h"
 #include "cgroup_text.h"
 
@@ -78,11 +79,9 @@ static int read_bounds(struct walk *w, int dir, const char *folder, struct group
 		err = read_size(w, dir, folder, "memory.max", GROUPS_NO_LIMIT, &max);
 	if (err)
 		return err;
-	s->limit = high < max ? high : max;
-	s->reservation = min > low ? min : low;
+	s->limit = smaller(high, max);
 	/* The kernel lets anybody have more protection than it can use. */
-	if (s->reservation > s->limit)
-		s->reservation = s->limit;
+	s->reservation = smaller(larger(min, low), s->limit);
 	return 0;
 }
 

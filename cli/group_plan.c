@@ -5,16 +5,12 @@
 #include <stdio.h>
 
 #include "../analysis/size.h"
+#include "../cache/minmax.h"
 
 static int no_memory(char *why, size_t size)
 {
 	snprintf(why, size, "out of memory");
 	return -ENOMEM;
-}
-
-static __u64 smaller(__u64 a, __u64 b)
-{
-	return a < b ? a : b;
 }
 
 /* Entries of groups only have numbers: a VM's entry says where it is to be. */
@@ -80,7 +76,7 @@ static int add_vm(struct group_plan *p, const struct group_vm *vm, char *why, si
 		s.active = e->has_active ? s.active : vm->active;
 		parent = parent_of(p->list, e);
 	}
-	s.reservation = s.reservation > vm->least ? s.reservation : vm->least;
+	s.reservation = larger(s.reservation, vm->least);
 	s.limit = smaller(s.limit, vm->most);
 	s.memory = s.limit;
 	if (!s.shares)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../analysis/export.h"
+#include "../cache/minmax.h"
 #include "columns.h"
 
 static bool has_groups(const struct plan_vms *v, size_t host)
@@ -50,13 +51,11 @@ static int check_names(const struct plan_vms *v, size_t host, char *why, size_t 
 /* What is above its curve's end is of no use to it. */
 static struct group_vm vm_of(const struct plan_seat *s)
 {
-	__u64 used = appetite__flat_from(s->appetite);
-
 	return (struct group_vm){
 		.name = s->vm->name,
 		.least = s->least,
-		.most = s->most < GROUPS_NO_LIMIT ? s->most : GROUPS_NO_LIMIT,
-		.active = used < GROUPS_NO_LIMIT ? used : GROUPS_NO_LIMIT,
+		.most = smaller(s->most, GROUPS_NO_LIMIT),
+		.active = smaller(appetite__flat_from(s->appetite), GROUPS_NO_LIMIT),
 		.size = s->vm->fresh ? s->assurance.baseline : s->now,
 	};
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "../../cache/minmax.h"
 #include "entitle.h"
 #include "groups.h"
 
@@ -20,16 +21,6 @@ struct groups {
 	struct group *node;
 	size_t n;
 };
-
-static __u64 smaller(__u64 a, __u64 b)
-{
-	return a < b ? a : b;
-}
-
-static __u64 larger(__u64 a, __u64 b)
-{
-	return a > b ? a : b;
-}
 
 static struct group *node_of(const struct groups *g, int node)
 {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../cache/minmax.h"
 #include "pack_bins.h"
 #include "pack_bound.h"
 #include "pack_fill.h"
@@ -71,13 +72,13 @@ static bool try_first(struct packer *s, size_t k)
  * is none, as much as fits into all. */
 static void first_packing(struct packer *s)
 {
-	size_t low = s->lb.bins < s->b.nr_bins ? s->lb.bins : s->b.nr_bins, high = low, step = 1;
+	size_t low = smaller(s->lb.bins, s->b.nr_bins), high = low, step = 1;
 
 	while (!try_first(s, high)) {
 		low = high + 1;
 		if (high == s->b.nr_bins)
 			return;
-		high = high + step < s->b.nr_bins ? high + step : s->b.nr_bins;
+		high = smaller(high + step, s->b.nr_bins);
 		step *= 2;
 	}
 	while (low < high) {

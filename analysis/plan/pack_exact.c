@@ -7,6 +7,8 @@
 #include <glpk.h>
 #include <stdlib.h>
 
+#include "../../cache/minmax.h"
+
 #define MAX_VARIABLES 600
 
 bool pack_exact__is_small(const struct pack_bins *b, size_t k)
@@ -90,7 +92,7 @@ static int take_answer(glp_prob *prob, const struct pack_bins *b, size_t k, stru
 
 int pack_exact__try(const struct pack_bins *b, size_t k, struct packing *p)
 {
-	size_t longest = b->nr_items > k ? b->nr_items : k;
+	size_t longest = larger(b->nr_items, k);
 	int *col = calloc(longest + 1, sizeof(*col)), err = -ENOMEM;
 	double *coef = calloc(longest + 1, sizeof(*coef));
 	glp_prob *prob;

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../cache/minmax.h"
 #include "plan_solve.h"
 
 /* A straight piece of a leaf's hull, or what is left of it. */
@@ -104,7 +105,7 @@ static void take(struct hulls *h, struct offer *o, __u64 pages)
 
 	for (; i < o->n && pages; i++) {
 		struct piece *p = &o->pieces[i];
-		__u64 now = p->pages < pages ? p->pages : pages;
+		__u64 now = smaller(p->pages, pages);
 
 		h->taken[p->leaf] += now;
 		h->cost -= now * p->saves;

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "../../cache/minmax.h"
+
 /* What a size may be, as everywhere. */
 #define MAX_PAGES (1ULL << 52)
 
@@ -76,11 +78,10 @@ static void find_bases(struct plan_tree *t)
 
 		if (plan_node__is_leaf(node))
 			t->members_base[i] = node->least;
-		t->base[i] = node->least > t->members_base[i] ? node->least : t->members_base[i];
+		t->base[i] = larger(node->least, t->members_base[i]);
 		if (i)
 			t->members_base[parent] =
-				sum(t->members_base[parent],
-				    t->base[i] < node->most ? t->base[i] : node->most);
+				sum(t->members_base[parent], smaller(t->base[i], node->most));
 	}
 }
 
@@ -142,7 +143,5 @@ size_t plan_node__step(const struct plan_node *leaf, __u64 pages)
 
 __u64 plan_node__useful(const struct plan_node *leaf)
 {
-	__u64 size = leaf->steps[plan_node__step(leaf, leaf->most)].size;
-
-	return size > leaf->least ? size : leaf->least;
+	return larger(leaf->steps[plan_node__step(leaf, leaf->most)].size, leaf->least);
 }
