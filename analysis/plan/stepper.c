@@ -142,24 +142,26 @@ static bool too_many(const struct stepper *s, const struct mover *m)
 	return m->misses > expected * (1 + s->o.slack) + 3 * sqrt(expected) + FEW_MISSES;
 }
 
-/* A promise is broken as soon as the misses are too many for the whole window, not at its end. */
+static void count_anew(struct mover *m)
+{
+	m->misses = m->seconds = 0;
+}
+
+/* A promise is held against the misses of whole windows. */
 static void look_at_misses(const struct stepper *s, struct mover *m, double time)
 {
-	bool ends;
-
 	if (time < m->guard_from || m->owed || m->tripped)
 		return;
 	m->misses += m->seen.misses;
 	m->seconds += m->seen.seconds;
-	ends = m->seconds >= s->o.window;
-	if (ends)
-		m->observed = m->misses / m->seconds;
-	if (ends && isfinite(m->promised) && too_many(s, m)) {
+	if (m->seconds < s->o.window)
+		return;
+	m->observed = m->misses / m->seconds;
+	if (isfinite(m->promised) && too_many(s, m)) {
 		m->tripped = true;
 		m->broken = m->promised;
 	}
-	if (ends)
-		m->misses = m->seconds = 0;
+	count_anew(m);
 }
 
 void stepper__look(struct stepper *s, size_t vm, const struct stepper_seen *seen, double time)
@@ -373,11 +375,6 @@ bool stepper__next(const struct stepper *s, double time, struct step *out)
 }
 
 /* --- what a step leaves behind --- */
-
-static void count_anew(struct mover *m)
-{
-	m->misses = m->seconds = 0;
-}
 
 static void promise_nothing(struct mover *m)
 {
