@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../analysis/size.h"
 #include "cli.h"
 #include "control_client.h"
 #include "plan_vms.h"
 
-/* Larger numbers are none of pages, bytes or accesses. */
-#define MAX_PAGES (1ULL << 52)
+/* Larger numbers are none of bytes or accesses. */
 #define MAX_FIGURE 1e18
 
 /* --- the parts of an answer --- */
@@ -51,7 +51,7 @@ static bool take_point(const json_t *row, const struct curve_point *before, stru
 		if (!(v[i] >= 0 && v[i] <= MAX_FIGURE))
 			return false;
 	}
-	if (v[0] > MAX_PAGES || v[4] > 1 || v[1] > v[2])
+	if (v[0] > SIZE_MAX_PAGES || v[4] > 1 || v[1] > v[2])
 		return false;
 	*out = (struct curve_point){v[0], v[1], v[2], v[4]};
 	return !before || out->size > before->size;

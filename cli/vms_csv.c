@@ -8,13 +8,13 @@
 #include <string.h>
 
 #include "../analysis/export.h"
+#include "../analysis/size.h"
 #include "cli.h"
 
 static const char *const columns[] = {"vm",	      "space",		"memory_bytes",
 				      "direct_bytes", "accesses_per_s", "miss_latency_ns"};
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
-/* 2^52 pages, as everywhere. */
-#define MAX_BYTES 0x1p64
+#define MAX_BYTES ((double)SIZE_MAX_PAGES * PAGE_BYTES)
 
 /* --- reading --- */
 

@@ -6,9 +6,8 @@
 #include <stdlib.h>
 
 #include "../../cache/minmax.h"
+#include "../size.h"
 
-/* What a size may be, as everywhere. */
-#define MAX_PAGES (1ULL << 52)
 /* Steps below the first point, where a straight line is guessed. */
 #define GUESSED_STEPS 64
 
@@ -78,13 +77,13 @@ static bool are_points(const struct appetite_opts *o)
 	for (size_t i = 0; i < o->n; i++) {
 		const struct curve_point *p = &o->points[i];
 
-		if (p->size > MAX_PAGES || (i && p->size <= p[-1].size))
+		if (p->size > SIZE_MAX_PAGES || (i && p->size <= p[-1].size))
 			return false;
 		if (!is_figure(p->misses, 0) || !is_figure(p->accesses, 0) ||
 		    !is_figure(p->error, 0) || !isfinite(curve_point__ratio(p)))
 			return false;
 	}
-	return o->n && o->direct <= MAX_PAGES;
+	return o->n && o->direct <= SIZE_MAX_PAGES;
 }
 
 int appetite__new(struct appetite **out, const struct appetite_opts *o)

@@ -16,10 +16,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <linux/types.h>
+
+#include "../size.h"
 
 /* What a limit may be, and no limit; sizes are below. */
-#define GROUPS_NO_LIMIT (1ULL << 52)
+#define GROUPS_NO_LIMIT SIZE_MAX_PAGES
 #define GROUPS_MAX_SHARES 0xffffffffULL
 /* Of a VM, by default: 10 for each MiB that it can use. A group has the sum of its members' then,
  * so that going into a group changes nothing by itself. */

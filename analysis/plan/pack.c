@@ -163,9 +163,9 @@ static bool is_valid(const struct pack_opts *o)
 		o->sz == sizeof(*o) && o->nr_vms <= PACK_MAX_VMS && o->nr_hosts <= PACK_MAX_HOSTS;
 
 	for (size_t i = 0; i < o->nr_vms && valid; i++)
-		valid = o->vms[i] && o->vms[i] <= PACK_MAX_SIZE;
+		valid = o->vms[i] && o->vms[i] <= SIZE_MAX_PAGES;
 	for (size_t i = 0; i < o->nr_hosts && valid; i++)
-		valid = o->hosts[i] <= PACK_MAX_SIZE;
+		valid = o->hosts[i] <= SIZE_MAX_PAGES;
 	return valid;
 }
 

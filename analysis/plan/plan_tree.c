@@ -6,9 +6,7 @@
 #include <stdlib.h>
 
 #include "../../cache/minmax.h"
-
-/* What a size may be, as everywhere. */
-#define MAX_PAGES (1ULL << 52)
+#include "../size.h"
 
 static __u64 sum(__u64 a, __u64 b)
 {
@@ -26,7 +24,7 @@ static bool are_steps(const struct plan_node *leaf)
 	if (!leaf->nr_steps || s[0].size > leaf->least)
 		return false;
 	for (size_t i = 0; i < leaf->nr_steps; i++) {
-		if (!isfinite(s[i].cost) || s[i].cost < 0 || s[i].size > MAX_PAGES)
+		if (!isfinite(s[i].cost) || s[i].cost < 0 || s[i].size > SIZE_MAX_PAGES)
 			return false;
 		if (i && (s[i].size <= s[i - 1].size || s[i].cost >= s[i - 1].cost))
 			return false;
@@ -43,7 +41,7 @@ static bool is_tree(const struct plan_node *nodes, size_t n)
 
 		if (i && (node->parent >= i || plan_node__is_leaf(&nodes[node->parent])))
 			return false;
-		if (node->least > MAX_PAGES || (plan_node__is_leaf(node) && !are_steps(node)))
+		if (node->least > SIZE_MAX_PAGES || (plan_node__is_leaf(node) && !are_steps(node)))
 			return false;
 	}
 	return true;
