@@ -55,16 +55,18 @@ static void find_caps(struct exact *e)
 	const struct plan_tree *t = e->tree;
 
 	for (size_t i = 0; i < t->n; i++) {
-		const struct seat *group = &e->seats[t->nodes[i].parent];
+		const struct plan_node *node = &t->nodes[i];
+		const struct seat *group = &e->seats[node->parent];
 		struct seat *seat = &e->seats[i];
-		size_t above = i ? group->cap + group->free : MAX_GRANULES;
 
-		seat->free = granules(plan_tree__free_pages(t, i), e->granule);
-		seat->cap = plan_node__is_leaf(&t->nodes[i])
-				    ? granules_up(plan_node__useful(&t->nodes[i]) - t->base[i],
-						  e->granule)
-				    : granules(t->nodes[i].most - t->base[i], e->granule);
-		seat->cap = smaller(seat->cap, above);
+		if (plan_node__is_leaf(node)) {
+			seat->cap = granules_up(plan_node__useful(node) - t->base[i], e->granule);
+		} else {
+			seat->cap = granules(node->most - t->base[i], e->granule);
+			seat->free = granules(plan_tree__free_pages(t, i), e->granule);
+		}
+		if (i)
+			seat->cap = smaller(seat->cap, group->cap + group->free);
 	}
 }
 

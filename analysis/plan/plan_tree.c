@@ -74,8 +74,6 @@ static void find_bases(struct plan_tree *t)
 		const struct plan_node *node = &t->nodes[i];
 		size_t parent = node->parent;
 
-		if (plan_node__is_leaf(node))
-			t->members_base[i] = node->least;
 		t->base[i] = larger(node->least, t->members_base[i]);
 		if (i)
 			t->members_base[parent] =

@@ -8,7 +8,7 @@
 #include "../../cache/minmax.h"
 #include "plan_solve.h"
 
-/* What planner__granule() leaves to be given out: so many granules, and so many for each leaf. */
+/* What the default leaves to be given out: so many granules, and so many for each leaf. */
 #define GRANULES 4096
 #define GRANULES_A_LEAF 8
 
@@ -33,19 +33,6 @@ static __u64 granule_of(const struct plan_tree *t)
 	wanted = smaller(larger(leaves * GRANULES_A_LEAF, GRANULES), PLAN_MAX_GRANULES / 2);
 	while (pages / (2 * granule) >= wanted)
 		granule *= 2;
-	return granule;
-}
-
-__u64 planner__granule(const struct plan_node *nodes, size_t n)
-{
-	struct plan_tree t;
-	__u64 granule = 1;
-
-	if (plan_tree__init(&t, nodes, n))
-		return 1;
-	if (!plan_tree__clashes(&t, NULL))
-		granule = granule_of(&t);
-	plan_tree__free(&t);
 	return granule;
 }
 
