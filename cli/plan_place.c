@@ -230,15 +230,6 @@ static int find_places(struct places *p, double seconds)
 	return 0;
 }
 
-static int find_host(const struct plan_vms *v, const char *name, size_t *host)
-{
-	for (*host = 0; *host < v->nr_hosts; ++*host)
-		if (!strcmp(v->hosts[*host].name, name))
-			return CLI_DONE;
-	return cli__failed("--failover '%s': there is no such host; the first one is '%s'", name,
-			   v->nr_hosts ? v->hosts[0].name : "");
-}
-
 static int fail_over(struct places *p, struct plan_case *c, size_t failed, double seconds)
 {
 	struct plan_host *host = &p->v->hosts[failed];
@@ -265,11 +256,12 @@ int plan_place__failover(struct plan_placing *out, struct plan_vms *v, const cha
 	char why[PLAN_WHY];
 	struct plan_case c;
 	struct places p;
-	size_t failed;
-	int status = find_host(v, host, &failed);
+	size_t failed = plan_vms__find_host(v, host);
+	int status;
 
-	if (status)
-		return status;
+	if (failed == v->nr_hosts)
+		return cli__failed("--failover '%s': there is no such host; the first one is '%s'",
+				   host, failed ? v->hosts[0].name : "");
 	if (plan_case__make(&c, v, o, why, sizeof(why)))
 		return cli__failed("%s", why);
 	*out = (struct plan_placing){.placed = true, .failed = v->hosts[failed].name};

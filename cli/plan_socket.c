@@ -73,12 +73,6 @@ static int take_points(const json_t *curve, struct plan_curve *out)
 
 /* --- what is known of a VM --- */
 
-static void know(struct plan_facts *f, enum plan_fact fact, double value)
-{
-	if (!isnan(value))
-		plan_facts__know(f, fact, value);
-}
-
 /* Disks of one guest: its memory counts once, for the first of them. */
 static bool shares_memory(const json_t *stats, const json_t *vm)
 {
@@ -116,15 +110,15 @@ static void take_facts(const json_t *stats, const json_t *vm, const json_t *curv
 
 	if (shares_memory(stats, vm))
 		own = 0;
-	know(&c->facts, FACT_DIRECT, own);
-	know(&c->facts, FACT_MEMORY, isnan(served) ? own : own + served);
+	plan_facts__know(&c->facts, FACT_DIRECT, own);
+	plan_facts__know(&c->facts, FACT_MEMORY, isnan(served) ? own : own + served);
 	if (min > 0)
-		know(&c->facts, FACT_MIN, own + min);
+		plan_facts__know(&c->facts, FACT_MIN, own + min);
 	if (max > 0)
-		know(&c->facts, FACT_MAX, own + max);
-	know(&c->facts, FACT_RATE, rate_of(vm, curve, c));
+		plan_facts__know(&c->facts, FACT_MAX, own + max);
+	plan_facts__know(&c->facts, FACT_RATE, rate_of(vm, curve, c));
 	if (c->space == SPACE_DISK)
-		know(&c->facts, FACT_LATENCY, figure_of(vm, "miss_page_ns"));
+		plan_facts__know(&c->facts, FACT_LATENCY, figure_of(vm, "miss_page_ns"));
 }
 
 /* What the cache has beside what its disks are to have. */

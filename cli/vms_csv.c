@@ -109,7 +109,6 @@ static void put_row(FILE *out, const struct vms_csv_row *row)
 int vms_csv__write(const char *dir, const struct vms_csv_row *rows, size_t n)
 {
 	char path[4096];
-	bool whole;
 	FILE *out;
 
 	snprintf(path, sizeof(path), "%s/vms.csv", dir);
@@ -121,8 +120,5 @@ int vms_csv__write(const char *dir, const struct vms_csv_row *rows, size_t n)
 	fputc('\n', out);
 	for (size_t i = 0; i < n; i++)
 		put_row(out, &rows[i]);
-	whole = !ferror(out);
-	if (fclose(out) || !whole)
-		return cli__failed("cannot write '%s': %s", path, strerror(errno));
-	return CLI_DONE;
+	return cli__close(out, path);
 }
