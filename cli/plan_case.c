@@ -156,7 +156,7 @@ static int make_seats(struct plan_case *c, bool guess, char *why, size_t size)
 		if (!v->vms[i].gone)
 			err = make_seat(&c->seats[c->nr++], &v->vms[i], guess, why, size);
 	if (!err && !c->nr) {
-		snprintf(why, size, "no VM is left to plan for");
+		snprintf(why, size, "no VM is left to plan for: --without has taken all away");
 		err = -EINVAL;
 	}
 	return err;
@@ -260,7 +260,9 @@ static int solve(struct plan_case *c, const struct plan_case_opts *o, char *why,
 	char text[SIZE_TEXT];
 
 	if (err == -E2BIG)
-		snprintf(why, size, "a granule of %s is too small: a plan has at most %u granules",
+		snprintf(why, size,
+			 "a granule of %s is too small, a plan has at most %u of them; leave it "
+			 "out for one that fits",
 			 size__format(o->granule, text), PLAN_MAX_GRANULES);
 	return err;
 }

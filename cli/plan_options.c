@@ -381,7 +381,7 @@ int plan_options__add_vm(struct plan_options *o, const char *text, char *why, si
 	int err = disk_spec__split(text, take_vm_part, &in, why, size);
 
 	if (!err && (!in.name || !in.name[0])) {
-		snprintf(why, size, "'%s' begins with no name", text);
+		snprintf(why, size, "'%s' begins with no name: it is NAME,FACT=VALUE,...", text);
 		err = -EINVAL;
 	}
 	if (!err)

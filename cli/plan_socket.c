@@ -144,7 +144,10 @@ static int take_curve(const json_t *stats, const json_t *curve, struct plan_curv
 	if (!err && (!name || (strcmp(space, "disk") && strcmp(space, "mem"))))
 		err = -EINVAL;
 	if (err) {
-		snprintf(why, size, "%s", err == -ENOMEM ? "out of memory" : "no curve of hvtrace");
+		snprintf(why, size, "%s",
+			 err == -ENOMEM
+				 ? "out of memory"
+				 : "its answer is no curve as hvtrace of this version has it");
 		return err;
 	}
 	out->vm = name;

@@ -167,7 +167,9 @@ static int check_wanted(const struct content *in, char *why, size_t size)
 						  : " of the space mem",
 			 s->only ? " of the VMs asked for" : "", in->n ? "" : ": nothing was seen");
 	else if (wanted > 1 && s->name)
-		snprintf(why, size, "there are curves of %zu VMs in it, and one name for them",
+		snprintf(why, size,
+			 "there are curves of %zu VMs in it, and one name for them: give that of "
+			 "one of them, or none",
 			 wanted);
 	else
 		return 0;
