@@ -32,9 +32,7 @@ static struct group *node_of(const struct groups *g, int node)
 
 static __u64 claim(const struct group *n)
 {
-	if (n->spec.vm || !n->spec.expandable)
-		return n->spec.reservation;
-	return larger(n->spec.reservation, n->reserved);
+	return larger(n->spec.reservation, n->spec.expandable ? n->reserved : 0);
 }
 
 static __u64 most(const struct group *n)
@@ -45,8 +43,6 @@ static __u64 most(const struct group *n)
 /* The host's reservation is not for its members' use but all they have. */
 static __u64 least(const struct group *n)
 {
-	if (n->spec.vm)
-		return n->spec.reservation;
 	if (n->parent < 0)
 		return n->least;
 	return larger(n->least, smaller(n->spec.reservation, most(n)));

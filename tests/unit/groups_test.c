@@ -11,6 +11,7 @@
 
 #include "../../analysis/plan/entitle.h"
 #include "../../analysis/plan/groups.h"
+#include "../../cache/minmax.h"
 #include "random.h"
 
 #define MAX_NODES 16
@@ -294,6 +295,8 @@ static void test_default_shares(void **state)
 	a = add_group(g, 0, 0, NONE, true);
 	add_vm(g, a, 0, 0, 512);
 	add_vm(g, a, 0, 0, 512);
+	assert_int_equal(groups__shares(g, 1), 20);
+	assert_int_equal(groups__shares(g, a), 40);
 	entitled(g, 0, (const __u64[]){300, 100, 200, 100, 100});
 	groups__free(g);
 }
@@ -333,6 +336,25 @@ static void test_idle_in_part(void **state)
 	add(g, 0, half);
 	add_vm(g, 0, 0, 1, 256);
 	entitled(g, 75, (const __u64[]){240, 78, 162});
+	groups__free(g);
+}
+
+/* The same of a group: of its 256, 2 x 50 are in use, so it has 100 + (C - 100) / 4 when the other
+ * has C: 240 = 75 + 1.25 C. */
+static void test_idle_in_group(void **state)
+{
+	struct groups *g = host(240);
+	const struct group_spec half = {
+		.vm = true, .limit = NONE, .shares = 1, .memory = 128, .active = 50};
+	const struct group_spec inner = {.limit = NONE, .shares = 1, .expandable = true};
+	int a, b;
+
+	add_vm(g, 0, 0, 1, 256);
+	a = add(g, 0, inner);
+	b = add(g, a, inner);
+	add(g, b, half);
+	add(g, b, half);
+	entitled(g, 75, (const __u64[]){240, 132, 108, 108, 54, 54});
 	groups__free(g);
 }
 
@@ -440,8 +462,34 @@ static struct group_spec any_spec(struct random *r)
 	return s;
 }
 
-/* By hand: nothing that is kept beside the nodes went wrong, and the deepest that has less than its
- * members ask for is the one that refuses. */
+static __u64 smallest(__u64 a, __u64 b, __u64 c)
+{
+	return smaller(a, smaller(b, c));
+}
+
+/* A group's figures are those of its members, whenever these came. */
+static void check_sums(const struct groups *g, int node)
+{
+	const struct group_spec *s = groups__spec(g, node);
+	__u64 claims = 0, least = 0, most = 0, shares = 0;
+
+	for (size_t i = node + 1; i < groups__count(g); i++)
+		if (groups__parent(g, i) == node) {
+			claims += groups__claim(g, i);
+			least += groups__least(g, i);
+			most += groups__most(g, i);
+			shares += groups__shares(g, i);
+		}
+	assert_int_equal(groups__reserved(g, node), claims);
+	if (s->vm)
+		return;
+	assert_int_equal(groups__most(g, node), smaller(most, s->limit));
+	assert_int_equal(groups__least(g, node),
+			 node ? larger(least, smallest(s->reservation, most, s->limit)) : least);
+	assert_int_equal(groups__shares(g, node), s->shares ?: larger(shares, 1));
+}
+
+/* The deepest that has less than its members ask for is the one that refuses. */
 static void check_admission(const struct groups *g)
 {
 	struct groups_refusal why;
@@ -449,13 +497,10 @@ static void check_admission(const struct groups *g)
 
 	for (size_t node = 0; node < groups__count(g); node++) {
 		const struct group_spec *s = groups__spec(g, node);
-		__u64 claims = 0;
 
-		for (size_t i = node + 1; i < groups__count(g); i++)
-			if (groups__parent(g, i) == (int)node)
-				claims += groups__claim(g, i);
-		assert_int_equal(groups__reserved(g, node), claims);
-		if (!s->vm && claims > (s->expandable ? s->limit : s->reservation))
+		check_sums(g, node);
+		if (!s->vm &&
+		    groups__reserved(g, node) > (s->expandable ? s->limit : s->reservation))
 			refuses = node;
 	}
 	assert_int_equal(groups__check(g, &why), refuses < 0 ? 0 : -ENOSPC);
@@ -525,6 +570,7 @@ int main(void)
 		cmocka_unit_test(test_default_shares),
 		cmocka_unit_test(test_idle_tax),
 		cmocka_unit_test(test_idle_in_part),
+		cmocka_unit_test(test_idle_in_group),
 		cmocka_unit_test(test_not_entitled),
 		cmocka_unit_test(test_page_by_page),
 		cmocka_unit_test(test_extremes),
