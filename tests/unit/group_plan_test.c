@@ -49,6 +49,7 @@ static void check_vm(const struct group_plan *p, size_t vm, int group, __u64 lea
 		assert_int_equal(parent, 0);
 	else
 		assert_string_equal(group_plan__name(p, parent), p->list->entry[group].name);
+	assert_true(s->vm);
 	assert_int_equal(s->reservation, least);
 	assert_int_equal(s->limit, most);
 }
