@@ -36,15 +36,6 @@ static int add_curves(struct plan_options *o, const struct host_row *h, char *wh
 	return err;
 }
 
-/* After what options and the file of the plan say, which wins. */
-static int add_memory(struct plan_options *o, const struct host_row *h, char *why, size_t size)
-{
-	char pages[32];
-
-	snprintf(pages, sizeof(pages), "%llup", h->memory);
-	return plan_options__put_memory(o, h->name, pages, why, size);
-}
-
 int plan_hosts__read(struct plan_options *o)
 {
 	struct csv_fault fault = {0};
@@ -58,10 +49,13 @@ int plan_hosts__read(struct plan_options *o)
 	free(text);
 	if (err == -EINVAL)
 		return cli__failed("'%s', line %llu: %s", o->hosts_file, fault.line, fault.reason);
+	/* After what options and the file of the plan say, which wins. */
 	for (size_t i = 0; i < o->hosts.n && !err; i++) {
-		err = add_memory(o, &o->hosts.hosts[i], why, sizeof(why));
-		if (!err && o->hosts.hosts[i].curves)
-			err = add_curves(o, &o->hosts.hosts[i], why, sizeof(why));
+		const struct host_row *h = &o->hosts.hosts[i];
+
+		err = plan_options__put_pages(o, h->name, h->memory);
+		if (!err && h->curves)
+			err = add_curves(o, h, why, sizeof(why));
 	}
 	return err ? cli__failed("%s", why[0] ? why : "out of memory") : CLI_DONE;
 }

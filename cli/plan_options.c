@@ -232,22 +232,27 @@ int plan_options__add_input(struct plan_options *o, const char *text, bool socke
 	return err;
 }
 
+int plan_options__put_pages(struct plan_options *o, const char *host, __u64 pages)
+{
+	struct plan_memory *m = grow(&o->memory, &o->nr_memory, sizeof(*m));
+
+	if (!m)
+		return -ENOMEM;
+	m->pages = pages;
+	m->host = host ? strdup(host) : NULL;
+	return host && !m->host ? -ENOMEM : 0;
+}
+
 int plan_options__put_memory(struct plan_options *o, const char *host, const char *text, char *why,
 			     size_t size)
 {
-	struct plan_memory *m;
 	__u64 pages;
 
 	if (size__parse(text, &pages)) {
 		snprintf(why, size, "memory '%s' is not a size such as 64GiB", text);
 		return -EINVAL;
 	}
-	m = grow(&o->memory, &o->nr_memory, sizeof(*m));
-	if (!m)
-		return no_memory(why, size);
-	m->pages = pages;
-	m->host = host ? strdup(host) : NULL;
-	return host && !m->host ? no_memory(why, size) : 0;
+	return plan_options__put_pages(o, host, pages) ? no_memory(why, size) : 0;
 }
 
 int plan_options__add_memory(struct plan_options *o, const char *text, char *why, size_t size)
