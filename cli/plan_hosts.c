@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* HOSTS.csv: what is in it becomes memory and inputs of a plan, as options would say them. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,8 +30,7 @@ static int add_curves(struct plan_options *o, const struct host_row *h, char *wh
 	struct plan_input in = {.path = beside(o->hosts_file, h->curves), .host = strdup(h->name)};
 	int err = in.path && in.host ? plan_options__take_input(o, &in, why, size) : -ENOMEM;
 
-	free(in.path);
-	free(in.host);
+	plan_input__free(&in);
 	return err;
 }
 

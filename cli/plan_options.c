@@ -146,7 +146,7 @@ static void free_words(struct plan_words *w)
 	free(w->v);
 }
 
-static void free_input(struct plan_input *in)
+void plan_input__free(struct plan_input *in)
 {
 	free(in->path);
 	free(in->host);
@@ -157,7 +157,7 @@ static void free_input(struct plan_input *in)
 void plan_options__free(struct plan_options *o)
 {
 	for (size_t i = 0; i < o->nr_inputs; i++)
-		free_input(&o->inputs[i]);
+		plan_input__free(&o->inputs[i]);
 	for (size_t i = 0; i < o->nr_wishes; i++)
 		free(o->wishes[i].name);
 	for (size_t i = 0; i < o->nr_memory; i++)
@@ -228,7 +228,7 @@ int plan_options__add_input(struct plan_options *o, const char *text, bool socke
 		err = no_memory(why, size);
 	else
 		err = plan_options__take_input(o, &in, why, size);
-	free_input(&in);
+	plan_input__free(&in);
 	return err;
 }
 
@@ -391,7 +391,7 @@ int plan_options__add_vm(struct plan_options *o, const char *text, char *why, si
 	}
 	if (!err)
 		err = plan_options__add_wish(o, in.name, &in.facts, why, size);
-	free_input(&in);
+	plan_input__free(&in);
 	return err;
 }
 
@@ -402,7 +402,7 @@ int plan_options__add_new(struct plan_options *o, const char *text, char *why, s
 
 	if (!err)
 		err = plan_options__take_input(o, &in, why, size);
-	free_input(&in);
+	plan_input__free(&in);
 	return err;
 }
 

@@ -82,6 +82,7 @@ int plan_options__parse(struct plan_options *o, int argc, char **argv);
 /* [HOST=]PATH, of a control socket if so. */
 int plan_options__add_input(struct plan_options *o, const char *text, bool socket, char *why,
 			    size_t size);
+void plan_input__free(struct plan_input *in);
 /* Takes over what is in it. */
 int plan_options__take_input(struct plan_options *o, struct plan_input *in, char *why, size_t size);
 /* [HOST=]SIZE. */
