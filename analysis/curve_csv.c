@@ -4,13 +4,12 @@
 #include <string.h>
 
 #include "curve_csv.h"
+#include "size.h"
 
 static const char *const columns[] = {"vm",	    "space",	  "order",
 				      "size_pages", "size_bytes", "misses",
 				      "accesses",   "miss_ratio", "error"};
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
-/* What a size in pages may be, as everywhere. */
-#define MAX_PAGES (1ULL << 52)
 
 struct reader {
 	struct csv_text text;
@@ -26,7 +25,7 @@ static int take_size(struct reader *r, char *const fields[COLUMNS], __u64 *size)
 
 	if (!err)
 		err = csv_text__whole(&r->text, columns[4], fields[4], &bytes);
-	if (!err && (*size > MAX_PAGES || bytes != *size * PAGE_BYTES))
+	if (!err && (*size > SIZE_MAX_PAGES || bytes != *size * PAGE_BYTES))
 		err = csv_text__wrong(&r->text, "size_bytes %llu are not size_pages %llu", bytes,
 				      *size);
 	return err;

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../minmax.h"
 #include "../page_table.h"
 #include "exclusive_cache.h"
 #include "ghosts.h"
@@ -88,11 +89,6 @@ static unsigned raised(unsigned standing)
 static unsigned standing_if_wanted(const struct exclusive_cache *c, const struct page_cell *cell)
 {
 	return is_cached(cell) ? raised(standing(c, cell)) : standing(c, cell);
-}
-
-static unsigned larger(unsigned a, unsigned b)
-{
-	return a > b ? a : b;
 }
 
 /* What the cell refers to is not used any more. */

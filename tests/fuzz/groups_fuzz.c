@@ -61,6 +61,7 @@ static void try_plan(const struct group_list *l, uint8_t seed)
 	size_t n = make_vms(l, vms, seed);
 	char why[512] = "";
 	struct group_plan p;
+	struct groups_refusal refusal;
 	__u64 *entitled;
 	int refused;
 
@@ -70,8 +71,9 @@ static void try_plan(const struct group_list *l, uint8_t seed)
 	}
 	entitled = calloc(groups__count(p.groups), sizeof(*entitled));
 	check(entitled);
-	refused = group_plan__admit(&p, why, sizeof(why));
-	check(!refused == !why[0]);
+	refused = groups__check(p.groups, &refusal);
+	if (group_plan__admit(&p, why, sizeof(why)))
+		check(refused && why[0]);
 	check(groups__entitle(p.groups, 75, entitled) == refused);
 	for (size_t i = 0; i < groups__count(p.groups) && !refused; i++)
 		check(entitled[i] <= groups__most(p.groups, i) &&

@@ -23,7 +23,7 @@ static void check_hosts(const struct hosts_csv *h)
 	for (size_t i = 0; i < h->n; i++) {
 		const struct host_row *row = &h->hosts[i];
 
-		check(row->name[0] && utf8__is_line(row->name) && row->memory <= PACK_MAX_SIZE);
+		check(row->name[0] && utf8__is_line(row->name) && row->memory <= SIZE_MAX_PAGES);
 		check(!row->curves || row->curves[0]);
 		check(hosts_csv__find(h, row->name) == (int)i);
 	}

@@ -227,7 +227,8 @@ static void test_wrong(void **state)
 	assert_non_null(strstr(why, "no cgroup in"));
 	write_file("other", "memory.max", "lots\n");
 	assert_int_equal(read_tree(&t), -EBADMSG);
-	assert_non_null(strstr(why, "memory.max of cgroup 'other'"));
+	assert_string_equal(why,
+			    "memory.max of cgroup 'other' is neither 'max' nor a number of bytes");
 	write_file("other", "memory.max", "max\n");
 	make_cgroup("web", NULL, NULL);
 	make_cgroup("other/web.service", NULL, NULL);

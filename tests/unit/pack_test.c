@@ -176,7 +176,7 @@ static void test_nothing(void **state)
 
 static void test_what_is_no_problem(void **state)
 {
-	const __u64 none = 0, large = PACK_MAX_SIZE + 1;
+	const __u64 none = 0, large = SIZE_MAX_PAGES + 1;
 	struct pack_opts o = {.sz = sizeof(o), .vms = &none, .nr_vms = 1};
 	struct pack *got;
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../cache/minmax.h"
 #include "../../cache/store/store_policy.h"
 #include "store_model.h"
 
@@ -314,11 +315,6 @@ static bool take(struct store_model *m, __u32 page, void **slot, struct page_dig
 	MUST(holds(*slot, m->page[page].content));
 	leave_cache(m, page);
 	return true;
-}
-
-static unsigned larger(unsigned a, unsigned b)
-{
-	return a > b ? a : b;
 }
 
 static unsigned raised(unsigned standing)
