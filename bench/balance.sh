@@ -21,7 +21,7 @@ EXTRA=${EXTRA:-96}
 HALF=${HALF:-60}
 QUARTERS="0 1 2 3 4"
 VMS="a b c"
-RESULTS=${RESULTS:-$TOP}
+RESULTS=${RESULTS:-$WORK}
 export GUEST_DEADLINE=$((HALF * 10 + 60))
 declare -A READS=()
 
@@ -51,16 +51,11 @@ end_half()
 	local name
 
 	for name in $VMS; do
-		vm "$name" 'wait $work; cat /tmp/said' >>"$TOP/said" || die "$name: $(vm "$name" 'cat /tmp/said')"
+		vm "$name" 'wait $work; cat /tmp/said' >>"$WORK/said" || die "$name: $(vm "$name" 'cat /tmp/said')"
 	done
 }
 
 # ---------------------------------------------------------------- runs
-
-read_by()
-{
-	awk '{ printf "%d", $3 / 8 }' "/sys/block/${VM_DISK[$1]}/stat"
-}
 
 boot()
 {
@@ -77,16 +72,16 @@ work()
 	local name
 
 	for name in $VMS; do
-		READS[$name]=$(read_by "$name")
+		READS[$name]=$(vm_read "$name")
 	done
 	begin_half 1
 	end_half
 	begin_half 2
 	end_half
 	for name in $VMS; do
-		READS[$name]=$(($(read_by "$name") - READS[$name]))
+		READS[$name]=$(($(vm_read "$name") - READS[$name]))
 		echo "$name ${READS[$name]}"
-	done >"$TOP/reads"
+	done >"$WORK/reads"
 }
 
 # Each with so many MiB.
@@ -103,27 +98,27 @@ balanced()
 
 	boot $((LEAST + EXTRA / 3))
 	for name in $VMS; do
-		vms+=("$name,qmp=$TOP/$name/qmp,min=${LEAST}MiB")
+		vms+=("$name,qmp=$WORK/$name.qmp,min=${LEAST}MiB")
 	done
 	balance_start --apply -i 2s --step $((EXTRA / 12))MiB --half-life 6s --remember 20s --trial 1 "${vms[@]}"
 	work
 	balance_stop
-	cp "$TOP/log" "${LOG:-/dev/null}"
+	cp "$WORK/log" "${LOG:-/dev/null}"
 	jq -se '(map(select(.type == "start"))[0].budget_bytes) as $budget |
 		map(select(.type == "plan")) | all(.held_bytes <= $budget) and
-		([.[].vms[]] | all(.now_bytes >= .min_bytes and .now_bytes <= .max_bytes))' "$TOP/log" >/dev/null ||
+		([.[].vms[]] | all(.now_bytes >= .min_bytes and .now_bytes <= .max_bytes))' "$WORK/log" >/dev/null ||
 		die "the bounds were not held"
 }
 
-# measure NAME COMMAND...: what each VM read, to $TOP/NAME.
+# measure NAME COMMAND...: what each VM read, to $WORK/NAME.
 measure()
 {
 	local name=$1
 
 	shift
 	if [ ! -s "$RESULTS/reads.$name" ]; then
-		apart "$@" >"$TOP/log.$name" 2>&1 || die "$name: $(tail -n 20 "$TOP/log.$name")"
-		mv "$TOP/reads" "$RESULTS/reads.$name"
+		apart "$@" >"$WORK/log.$name" 2>&1 || die "$name: $(tail -n 20 "$WORK/log.$name")"
+		mv "$WORK/reads" "$RESULTS/reads.$name"
 	fi
 	echo "$name: $(xargs <"$RESULTS/reads.$name")" >&2
 }
@@ -181,18 +176,18 @@ between_markers()
 			while ((getline line <"-") > 0)
 				print line
 			inside = 1
-		}' "$file" >"$TOP/file" && cat "$TOP/file" >"$file"
+		}' "$file" >"$WORK/file" && cat "$WORK/file" >"$file"
 }
 
 need qemu-system-x86_64 busybox cpio losetup jq
 need_built hvtrace tests/guest/paced
 find_kernel
-initramfs "$TOP/initramfs" "$VIRTIO virtio_balloon" "" "$BUILD/tests/guest/paced"
+initramfs "$WORK/initramfs" "$VIRTIO virtio_balloon" "" "$BUILD/tests/guest/paced"
 measure balanced balanced
 measure equal static $((LEAST + EXTRA / 3))
 for quarters in $QUARTERS; do
 	measure "$quarters" static $((LEAST + EXTRA * quarters / 4))
 done
 set -o pipefail
-table | tee "$TOP/table" || exit
-[ $# -eq 0 ] || between_markers "$1" <"$TOP/table"
+table | tee "$WORK/table" || exit
+[ $# -eq 0 ] || between_markers "$1" <"$WORK/table"

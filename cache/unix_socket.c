@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #define _GNU_SOURCE
 #include <errno.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,34 +36,18 @@ static int new_socket(int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-static int connect_to(const struct sockaddr_un *a, int flags)
-{
-	int fd = new_socket(flags), err;
-
-	if (fd < 0 || !connect(fd, (const struct sockaddr *)a, sizeof(*a)))
-		return fd;
-	err = -errno;
-	close(fd);
-	return err;
-}
-
-int unix_socket__connect(const char *path)
-{
-	struct sockaddr_un a;
-
-	return set_address(&a, path) ?: connect_to(&a, 0);
-}
-
 /* A listener that has its backlog full makes connect() wait as send() would (unix(7),
- * unix_stream_connect()). */
-static int connect_within(const struct sockaddr_un *a, double seconds)
+ * unix_stream_connect()); no time at all is no limit. */
+static int connect_to(const struct sockaddr_un *a, int flags, double seconds)
 {
-	struct timeval t = {.tv_sec = seconds, .tv_usec = (seconds - (long)seconds) * 1e6};
-	int fd = new_socket(0), err = 0;
+	struct timeval limit = {0};
+	int fd = new_socket(flags), err = 0;
 
 	if (fd < 0)
 		return fd;
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t)) ||
+	if (isfinite(seconds))
+		limit = (struct timeval){seconds, (seconds - (long)seconds) * 1e6};
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) ||
 	    connect(fd, (const struct sockaddr *)a, sizeof(*a)))
 		err = errno == EAGAIN ? -ETIMEDOUT : -errno;
 	if (!err)
@@ -71,11 +56,11 @@ static int connect_within(const struct sockaddr_un *a, double seconds)
 	return err;
 }
 
-int unix_socket__connect_within(const char *path, double seconds)
+int unix_socket__connect(const char *path, double seconds)
 {
 	struct sockaddr_un a;
 
-	return set_address(&a, path) ?: connect_within(&a, seconds);
+	return set_address(&a, path) ?: connect_to(&a, 0, seconds);
 }
 
 /* --- a path that is taken --- */
@@ -83,7 +68,7 @@ int unix_socket__connect_within(const char *path, double seconds)
 /* Whoever listened there is gone; the file may be, too, by now. */
 static bool is_dead(const struct sockaddr_un *a)
 {
-	int fd = connect_to(a, SOCK_NONBLOCK);
+	int fd = connect_to(a, SOCK_NONBLOCK, INFINITY);
 
 	if (fd >= 0)
 		close(fd);

@@ -25,9 +25,8 @@ int listener__take(struct listener *l);
 /* Closes it, and removes its file unless it is another by now. fd -1 is fine. */
 void listener__close(struct listener *l);
 
-/* A socket that is connected to such a file, and may block. -errno; -ENAMETOOLONG. */
-int unix_socket__connect(const char *path);
-/* The same, in at most so many seconds (above 0): -ETIMEDOUT, too. */
-int unix_socket__connect_within(const char *path, double seconds);
+/* A socket that is connected to such a file, and may block; in at most so many seconds (above 0;
+ * INFINITY: as long as it takes). -ETIMEDOUT, -ENAMETOOLONG, -errno. */
+int unix_socket__connect(const char *path, double seconds);
 
 #endif

@@ -14,7 +14,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "actuator/channel.h"
 #include "../bpf/page_event.h"
 #include "balance_options.h"
 #include "cli.h"
@@ -277,7 +276,7 @@ static void wait_until_shrunk(struct back *k, double until)
 {
 	struct actuator_state state = {0};
 
-	while (k->was && !k->failed && channel__now() < until &&
+	while (k->was && !k->failed && cli__now() < until &&
 	       !actuator__read(k->knob, &state, k->why, sizeof(k->why)) && state.now > k->was)
 		usleep(50000);
 }
@@ -285,7 +284,7 @@ static void wait_until_shrunk(struct back *k, double until)
 /* First those that give memory back, then those that get it: there is no more than there was. */
 static int restore_all(const json_t *vms, struct back *backs, journal_told told, void *ctx)
 {
-	double until = channel__now() + PATIENCE;
+	double until = cli__now() + PATIENCE;
 	size_t n = json_array_size(vms);
 	int failed = 0;
 

@@ -62,22 +62,10 @@ static bool take_share(void *to, const char *text)
 	return true;
 }
 
-/* It goes to logs and terminals, and into JSON: characters on one line. */
-static bool is_line(const char *s)
-{
-	while (*s) {
-		int n = utf8__length((const unsigned char *)s);
-
-		if (!n || (unsigned char)*s < ' ' || *s == 0x7f)
-			return false;
-		s += n;
-	}
-	return true;
-}
-
+/* It goes to logs and terminals, and into JSON. */
 static bool take_text(void *to, const char *text)
 {
-	if (!text[0] || !is_line(text))
+	if (!text[0] || !utf8__is_line(text))
 		return false;
 	free(*(char **)to);
 	*(char **)to = strdup(text);

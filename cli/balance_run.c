@@ -2,7 +2,6 @@
 /* The loop of balance: look twice a second, plan once an interval, carry out what is next. */
 #include <errno.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,30 +10,12 @@
 #include "../analysis/size.h"
 #include "balance.h"
 #include "cli.h"
+#include "interrupt.h"
 
 /* Seconds between looks, and until a VM that was not to be reached is tried again. */
 #define LOOK 0.5
 #define RETRY 2
 #define TICK_US 50000
-
-/* --- the end --- */
-
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int sig)
-{
-	interrupted = 1;
-}
-
-/* Without a tracing session, which has its own. */
-static void catch_signals(void)
-{
-	struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND};
-
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGHUP, &sa, NULL);
-}
 
 bool balance__wait(struct balance *b, int *status)
 {
@@ -46,9 +27,8 @@ bool balance__wait(struct balance *b, int *status)
 		usleep(TICK_US);
 	if (err)
 		*status = cli__failed("tracing stopped: %s", strerror(-err));
-	if (err || (b->trace && balance_trace__done(b->trace)))
-		return false;
-	return !interrupted && !(b->o->duration && cli__now() - b->started >= b->o->duration);
+	return !err && !interrupt__came() &&
+	       !(b->o->duration && cli__now() - b->started >= b->o->duration);
 }
 
 /* --- what was --- */
@@ -270,11 +250,7 @@ static int set_up_trace(struct balance *b)
 		if (!v->served && pid)
 			pids[n++] = pid;
 	}
-	if (!traced) {
-		catch_signals();
-		return CLI_DONE;
-	}
-	return balance_trace__open(&b->trace, b->o, pids, n);
+	return traced ? balance_trace__open(&b->trace, b->o, pids, n) : CLI_DONE;
 }
 
 static int set_up_log(struct balance *b)
@@ -355,6 +331,7 @@ static int set_up(struct balance *b)
 {
 	int status = set_up_log(b) ?: set_up_journal(b) ?: set_up_vms(b) ?: reach_vms(b);
 
+	interrupt__catch();
 	return status ?: set_up_sizes(b)
 			       ?: set_up_stepper(b) ?: set_up_trace(b) ?: begin_journal(b);
 }

@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "actuator/control_link.h"
 #include "../analysis/recent.h"
 #include "../analysis/size.h"
 #include "balance_sight.h"
+#include "control_client.h"
 
 /* Seconds until an answer. */
 #define PATIENCE 5
@@ -99,23 +99,16 @@ int balance_served__counts(struct balance_served *s, struct sight_counts *out, c
 {
 	json_t *answer;
 	const json_t *disk;
-	int err = control_link__ask(s->socket, json_pack("{s:s}", "cmd", "stats"), PATIENCE,
-				    &answer, why, size);
+	int err = control_client__stats(s->socket, s->disk, PATIENCE, &answer, &disk, why, size);
 
 	if (err)
 		return err;
-	disk = control_link__disk(answer, s->disk);
-	if (disk) {
-		out->misses = number(disk, "misses");
-		out->accesses = number(disk, "hits") + out->misses;
-		out->ns = time_in(json_object_get(disk, "miss_latency_ns"));
-		s->cached = number(disk, "cached_pages");
-	} else {
-		snprintf(why, size, "there is no disk '%s' at '%s'", s->disk, s->socket);
-		err = -ENODEV;
-	}
+	out->misses = number(disk, "misses");
+	out->accesses = number(disk, "hits") + out->misses;
+	out->ns = time_in(json_object_get(disk, "miss_latency_ns"));
+	s->cached = number(disk, "cached_pages");
 	json_decref(answer);
-	return err;
+	return 0;
 }
 
 __u64 balance_served__cached(const struct balance_served *s)
@@ -171,7 +164,7 @@ static const json_t *curve_in(const json_t *answer)
 static int ask(struct balance_served *s, double time, char *why, size_t size)
 {
 	json_t *answer;
-	int err = control_link__ask(
+	int err = control_client__ask(
 		s->socket,
 		json_pack("{s:s,s:s,s:s}", "cmd", "curve", "vm", s->disk, "sizes", s->sizes_text),
 		PATIENCE, &answer, why, size);

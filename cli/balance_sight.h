@@ -27,8 +27,6 @@ int balance_trace__open(struct balance_trace **out, const struct balance_options
 void balance_trace__close(struct balance_trace *t); /* NULL is fine */
 /* Wait for events for some 50 ms, and take them in. -errno. */
 int balance_trace__poll(struct balance_trace *t);
-/* A signal came, or the time is up. */
-bool balance_trace__done(const struct balance_trace *t);
 /* false: no such process is traced (yet). `mem`: what the host paged counts, not the disk. */
 bool balance_trace__counts(struct balance_trace *t, pid_t pid, bool mem, struct sight_counts *out);
 /* Sizes are added to what the VM has. The caller frees the points. -ENOENT: nothing seen, -ENOMEM.

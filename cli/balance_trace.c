@@ -124,7 +124,6 @@ int balance_trace__open(struct balance_trace **out, const struct balance_options
 	if (!t)
 		return cli__failed("out of memory");
 	t->opts = (struct trace_options){
-		.duration = o->duration,
 		.sample = o->sample,
 		.quiet = o->quiet,
 		.nr_pids = n,
@@ -154,11 +153,6 @@ void balance_trace__close(struct balance_trace *t)
 int balance_trace__poll(struct balance_trace *t)
 {
 	return session__poll(t->session);
-}
-
-bool balance_trace__done(const struct balance_trace *t)
-{
-	return session__done(t->session);
 }
 
 /* --- what is known --- */

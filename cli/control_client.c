@@ -4,14 +4,13 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "../cache/unix_socket.h"
-#include "control.h"
+#include "channel.h"
+#include "cli.h"
+
+/* --- what went wrong --- */
 
 static bool is_socket(const char *path)
 {
@@ -20,7 +19,7 @@ static bool is_socket(const char *path)
 	return !stat(path, &st) && S_ISSOCK(st.st_mode);
 }
 
-static int cannot_connect(const char *path, int err, char *why, size_t size)
+static void cannot_connect(const char *path, int err, char *why, size_t size)
 {
 	const char *fix = "";
 
@@ -33,69 +32,93 @@ static int cannot_connect(const char *path, int err, char *why, size_t size)
 	else if (err == -EACCES)
 		fix = "; ask as root or as the server's user";
 	snprintf(why, size, "cannot connect to '%s': %s%s", path, strerror(-err), fix);
-	return err;
 }
 
-static int send_line(int fd, const json_t *request)
+static void no_answer(const char *path, int err, char *why, size_t size)
 {
-	char *text = json_dumps(request, JSON_COMPACT);
-	size_t len = text ? strlen(text) : 0;
-	int err = text ? 0 : -ENOMEM;
+	const char *reason = strerror(-err);
 
-	if (!err && len >= CONTROL_LINE)
-		err = -EMSGSIZE;
-	if (text)
-		text[len] = '\n'; /* for the NUL */
-	for (size_t done = 0; !err && done <= len;) {
-		ssize_t n = send(fd, text + done, len + 1 - done, MSG_NOSIGNAL);
+	if (err == -ECONNRESET || err == -EBADMSG)
+		reason = "the server ended, or is no hvtrace";
+	else if (err == -ETIMEDOUT)
+		reason = "the server is busy, or stopped";
+	snprintf(why, size, "no answer from '%s': %s", path, reason);
+}
 
-		if (n < 0 && errno != EINTR)
-			err = -errno;
-		done += n > 0 ? n : 0;
-	}
-	free(text);
+/* --- the conversation --- */
+
+static int converse(struct channel *c, const json_t *request, double deadline, json_t **answer)
+{
+	int err = request ? channel__send(c, request, deadline) : -ENOMEM;
+
 	/* The server may have answered, and closed, before it read. */
-	return err == -EPIPE || err == -ECONNRESET ? 0 : err;
-}
-
-static int converse(const char *path, int fd, const json_t *request, json_t **answer, char *why,
-		    size_t size)
-{
-	json_error_t error;
-	int err = send_line(fd, request);
-	FILE *in;
-
-	if (err) {
-		snprintf(why, size, "cannot ask '%s': %s", path, strerror(-err));
+	if (err && err != -EPIPE && err != -ECONNRESET)
 		return err;
-	}
-	in = fdopen(dup(fd), "r");
-	if (!in) {
-		snprintf(why, size, "out of memory");
-		return -ENOMEM;
-	}
-	*answer = json_loadf(in, JSON_DISABLE_EOF_CHECK, &error);
-	fclose(in);
-	if (*answer)
-		return 0;
-	snprintf(why, size, "no answer from '%s': the server ended, or is no hvtrace", path);
-	return -EPROTO;
+	return channel__receive(c, answer, deadline);
 }
 
-int control_client__ask(const char *path, const json_t *request, json_t **answer, char *why,
-			size_t size)
+static int told_wrong(json_t **answer, char *why, size_t size)
 {
-	int fd = unix_socket__connect(path), err;
+	const char *error = json_string_value(json_object_get(*answer, "error"));
+
+	if (!error)
+		return 0;
+	snprintf(why, size, "%s", error);
+	json_decref(*answer);
+	*answer = NULL;
+	return -EREMOTEIO;
+}
+
+int control_client__ask(const char *path, json_t *request, double seconds, json_t **answer,
+			char *why, size_t size)
+{
+	const struct channel_opts opts = {0};
+	double deadline = cli__now() + seconds;
+	struct channel *c;
+	int err = channel__open(&c, &opts, path, seconds);
 
 	*answer = NULL;
-	if (fd < 0)
-		return cannot_connect(path, fd, why, size);
-	err = converse(path, fd, request, answer, why, size);
-	close(fd);
-	return err;
+	if (err) {
+		cannot_connect(path, err, why, size);
+	} else {
+		err = converse(c, request, deadline, answer);
+		if (err)
+			no_answer(path, err, why, size);
+		else
+			err = told_wrong(answer, why, size);
+	}
+	channel__close(c);
+	json_decref(request);
+	return err == -EBADMSG ? -EPROTO : err;
 }
 
-const char *control_client__error(const json_t *answer)
+/* --- answers --- */
+
+const json_t *control_client__vm(const json_t *answer, const char *name)
 {
-	return json_string_value(json_object_get(answer, "error"));
+	const json_t *vms = json_object_get(answer, "vms");
+
+	for (size_t i = 0; i < json_array_size(vms); i++) {
+		const json_t *vm = json_array_get(vms, i);
+		const char *is = json_string_value(json_object_get(vm, "vm"));
+
+		if (is && !strcmp(is, name))
+			return vm;
+	}
+	return NULL;
+}
+
+int control_client__stats(const char *path, const char *disk, double seconds, json_t **answer,
+			  const json_t **of_disk, char *why, size_t size)
+{
+	int err = control_client__ask(path, json_pack("{s:s}", "cmd", "stats"), seconds, answer,
+				      why, size);
+
+	*of_disk = control_client__vm(*answer, disk);
+	if (err || *of_disk)
+		return err;
+	snprintf(why, size, "there is no disk '%s' at '%s'", disk, path);
+	json_decref(*answer);
+	*answer = NULL;
+	return -ENODEV;
 }

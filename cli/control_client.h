@@ -6,11 +6,18 @@
 #include <jansson.h>
 #include <stddef.h>
 
-/* One request, one answer (which may be {"error":..}), in a connection of their own: the caller's
- * to json_decref(). -errno, with a sentence in why. */
-int control_client__ask(const char *path, const json_t *request, json_t **answer, char *why,
-			size_t size);
-/* What an answer complains of; NULL: nothing. */
-const char *control_client__error(const json_t *answer);
+/*
+ * One request, which is consumed, and one answer, which is the caller's, in a connection of their
+ * own; within so many seconds, or INFINITY. -EREMOTEIO: the answer is that something is wrong, in
+ * the server's own words; -ENOENT, -ECONNREFUSED, ...: nobody is there; -EPROTO: no hvtrace;
+ * -ETIMEDOUT; -errno; with a sentence in why. *answer is NULL then.
+ */
+int control_client__ask(const char *path, json_t *request, double seconds, json_t **answer,
+			char *why, size_t size);
+/* "stats", and what it says of a disk. -ENODEV: it is not served. */
+int control_client__stats(const char *path, const char *disk, double seconds, json_t **answer,
+			  const json_t **of_disk, char *why, size_t size);
+/* The object of a VM, or disk, in an answer to "stats" or "vms"; borrowed. NULL: there is none. */
+const json_t *control_client__vm(const json_t *answer, const char *name);
 
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <limits.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -203,10 +204,6 @@ static int print_csv(const json_t *answer)
 
 static int print_answer(const struct ctl *c, const json_t *answer)
 {
-	const char *error = control_client__error(answer);
-
-	if (error)
-		return cli__failed("%s: %s", c->command, error);
 	if (c->csv)
 		return print_csv(answer) ?: cli__flush();
 	json_dumpf(answer, stdout, c->raw ? JSON_COMPACT : JSON_INDENT(2));
@@ -235,15 +232,17 @@ static void give_notice(void)
 	alarm(NOTICE_SECONDS);
 }
 
-static int ask(const struct ctl *c, const json_t *request)
+static int ask(const struct ctl *c, json_t *request)
 {
-	char why[512] = "";
+	char why[1024] = "";
 	json_t *answer;
 	int status, err;
 
 	give_notice();
-	err = control_client__ask(c->socket, request, &answer, why, sizeof(why));
+	err = control_client__ask(c->socket, request, INFINITY, &answer, why, sizeof(why));
 	alarm(0);
+	if (err == -EREMOTEIO)
+		return cli__failed("%s: %s", c->command, why);
 	if (err)
 		return cli__failed("%s", why);
 	status = print_answer(c, answer);
@@ -309,16 +308,11 @@ static int parse(struct ctl *c, int argc, char **argv, const struct command **co
 static int run(struct ctl *c, const struct command *command)
 {
 	json_t *request;
-	int status;
 
 	if (!c->socket || !c->socket[0])
 		return cli__usage("--socket SOCK is missing");
 	request = command->make(c);
-	if (!request)
-		return CLI_USAGE;
-	status = ask(c, request);
-	json_decref(request);
-	return status;
+	return request ? ask(c, request) : CLI_USAGE;
 }
 
 int cmd_ctl(int argc, char **argv)

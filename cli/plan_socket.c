@@ -25,20 +25,6 @@ static double figure_of(const json_t *object, const char *key)
 	return v >= 0 && v <= MAX_FIGURE ? v : NAN;
 }
 
-static const json_t *vm_of(const json_t *stats, const char *name)
-{
-	const json_t *vms = json_object_get(stats, "vms");
-
-	for (size_t i = 0; i < json_array_size(vms); i++) {
-		const json_t *vm = json_array_get(vms, i);
-		const char *is = json_string_value(json_object_get(vm, "vm"));
-
-		if (is && !strcmp(is, name))
-			return vm;
-	}
-	return NULL;
-}
-
 /* [size, misses, accesses, ratio, error], sizes ascending. */
 static bool take_point(const json_t *row, const struct curve_point *before, struct curve_point *out)
 {
@@ -138,7 +124,7 @@ static int take_curve(const json_t *stats, const json_t *curve, struct plan_curv
 	const char *name = json_string_value(json_object_get(curve, "vm"));
 	const char *space = json_string_value(json_object_get(curve, "space")) ?: "";
 	const char *order = json_string_value(json_object_get(curve, "order")) ?: "";
-	const json_t *vm = name ? vm_of(stats, name) : NULL;
+	const json_t *vm = name ? control_client__vm(stats, name) : NULL;
 	int err = take_points(curve, out);
 
 	if (!err && (!name || (strcmp(space, "disk") && strcmp(space, "mem"))))
@@ -184,36 +170,25 @@ int plan_socket__take(struct plan_vms *v, const struct plan_source *s, const jso
 
 static int ask(const char *path, const char *command, json_t **answer, char *why, size_t size)
 {
-	json_t *request = json_pack("{s:s}", "cmd", command);
-	const char *error;
-	int err;
-
-	*answer = NULL;
-	if (!request)
-		return -ENOMEM;
-	err = control_client__ask(path, request, answer, why, size);
-	json_decref(request);
-	error = err ? NULL : control_client__error(*answer);
-	if (!error)
-		return err;
-	snprintf(why, size, "'%s': %s", path, error);
-	return -EPROTO;
+	return control_client__ask(path, json_pack("{s:s}", "cmd", command), INFINITY, answer, why,
+				   size);
 }
 
 int plan_socket__read(struct plan_vms *v, const struct plan_source *s)
 {
 	json_t *stats = NULL, *curves = NULL;
-	char why[512] = "out of memory", what[512] = "";
-	int err = ask(s->path, "stats", &stats, why, sizeof(why));
+	char why[1024] = "";
+	int err = ask(s->path, "stats", &stats, why, sizeof(why))
+			  ?: ask(s->path, "curve", &curves, why, sizeof(why));
+	bool answered = !err || err == -EREMOTEIO;
 
 	if (!err)
-		err = ask(s->path, "curve", &curves, why, sizeof(why));
-	if (!err) {
-		err = plan_socket__take(v, s, stats, curves, what, sizeof(what));
-		snprintf(why, sizeof(why), "'%s': %.400s", s->path,
-			 what[0] ? what : strerror(-err));
-	}
+		err = plan_socket__take(v, s, stats, curves, why, sizeof(why));
 	json_decref(stats);
 	json_decref(curves);
-	return err ? cli__failed("%s", why) : CLI_DONE;
+	if (!err)
+		return CLI_DONE;
+	if (answered)
+		return cli__failed("'%s': %s", s->path, why[0] ? why : strerror(-err));
+	return cli__failed("%s", why);
 }

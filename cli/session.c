@@ -10,6 +10,7 @@
 
 #include "../loader/probe.h"
 #include "cli.h"
+#include "interrupt.h"
 #include "sampling.h"
 
 /* Events are handed over this often: short enough for a prompt Ctrl-C and a smooth ring buffer. */
@@ -36,24 +37,6 @@ struct session {
 		bool ignored, ended;
 	} slots[PE_MAX_VMS];
 };
-
-/* The only way a signal handler can speak to the loop. */
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int sig)
-{
-	interrupted = 1;
-}
-
-/* The first signal ends the run in order; a second one of the kind kills, as usual. */
-static void catch_signals(void)
-{
-	struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND};
-
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGHUP, &sa, NULL);
-}
 
 /* --- set-up --- */
 
@@ -185,7 +168,7 @@ int session__open(struct session **out, const struct trace_options *o,
 	s = session__new(o, ops, ctx);
 	if (!s)
 		return cli__failed("out of memory");
-	catch_signals();
+	interrupt__catch();
 	status = start(s);
 	if (status) {
 		session__close(s);
@@ -343,7 +326,7 @@ int session__drain(struct session *s)
 
 bool session__done(const struct session *s)
 {
-	return interrupted || (s->opts->duration && session__age(s) >= s->opts->duration);
+	return interrupt__came() || (s->opts->duration && session__age(s) >= s->opts->duration);
 }
 
 double session__age(const struct session *s)

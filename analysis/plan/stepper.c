@@ -289,6 +289,8 @@ static bool reclaim(const struct stepper *s, double time, struct step *out)
 		const struct mover *m = &s->vms[i];
 		__u64 keep = larger(m->start, m->seen.min);
 
+		if (keep < m->seen.least)
+			keep = m->seen.least;
 		if (m->owed || m->tripped || !can_move(m, time) || m->target <= keep ||
 		    m->target - keep <= most)
 			continue;

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "../../bpf/page_event.h"
+#include "../control_client.h"
 #include "ops.h"
-#include "control_link.h"
 
 struct part {
 	struct actuator base;
@@ -19,20 +19,12 @@ struct part {
 /* The disk and the cache as the server tells of them; *answer holds both. */
 static int look(struct part *p, json_t **answer, const json_t **disk, char *why, size_t size)
 {
-	int err = control_link__ask(p->base.place, json_pack("{s:s}", "cmd", "stats"), p->seconds,
-				    answer, why, size);
+	int err =
+		control_client__stats(p->base.place, p->disk, p->seconds, answer, disk, why, size);
 
-	if (err)
-		return err;
-	*disk = control_link__disk(*answer, p->disk);
-	if (*disk) {
+	if (!err)
 		p->base.pid = json_number_value(json_object_get(*disk, "pid"));
-		return 0;
-	}
-	snprintf(why, size, "there is no disk '%s' at '%s'", p->disk, p->base.place);
-	json_decref(*answer);
-	*answer = NULL;
-	return -ENODEV;
+	return err;
 }
 
 static int incomplete(const struct part *p, char *why, size_t size)
@@ -66,7 +58,7 @@ static int part_read(struct actuator *a, struct actuator_state *out, char *why, 
 static int order(struct part *p, json_t *request, char *why, size_t size)
 {
 	json_t *answer;
-	int err = control_link__ask(p->base.place, request, p->seconds, &answer, why, size);
+	int err = control_client__ask(p->base.place, request, p->seconds, &answer, why, size);
 
 	json_decref(answer);
 	return err;

@@ -7,10 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "channel.h"
+#include "../channel.h"
+#include "../cli.h"
 
 /* Events that may come ahead of an answer. */
 #define SKIP_MAX 1000
+
+/* QEMU says "not known" by 2^64 - 1. */
+static const struct channel_opts lines = {.longest = 1 << 20, .reals = true};
 
 struct qmp {
 	char *path;
@@ -162,7 +166,7 @@ static int connect_to(struct qmp *q, double deadline, char *why, size_t size)
 
 	if (q->channel)
 		return 0;
-	err = channel__open(&q->channel, q->path, q->seconds) ?: negotiate(q, deadline);
+	err = channel__open(&q->channel, &lines, q->path, q->seconds) ?: negotiate(q, deadline);
 	return err ? broken(q, err, why, size) : 0;
 }
 
@@ -171,9 +175,9 @@ int qmp__adopt(struct qmp *q, int fd)
 	int err;
 
 	channel__close(q->channel);
-	err = channel__adopt(&q->channel, fd);
+	err = channel__adopt(&q->channel, &lines, fd);
 	if (!err)
-		err = negotiate(q, channel__now() + q->seconds);
+		err = negotiate(q, cli__now() + q->seconds);
 	if (!err)
 		return 0;
 	channel__close(q->channel);
@@ -184,7 +188,7 @@ int qmp__adopt(struct qmp *q, int fd)
 static int command(struct qmp *q, const char *name, json_t *arguments, json_t **result, char *why,
 		   size_t size)
 {
-	double deadline = channel__now() + q->seconds;
+	double deadline = cli__now() + q->seconds;
 	json_t *answer = NULL;
 	int err = connect_to(q, deadline, why, size);
 

@@ -17,38 +17,16 @@ OPTIONS=(-i 1500ms --step 8MiB --half-life 4s --remember 10s --patience 4s)
 need qemu-system-x86_64 busybox cpio losetup jq
 need_built hvtrace tests/guest/workload
 find_kernel
-initramfs "$TOP/initramfs" "$VIRTIO virtio_balloon" "" "$BUILD/tests/guest/workload"
+initramfs "$WORK/initramfs" "$VIRTIO virtio_balloon" "" "$BUILD/tests/guest/workload"
 
 say()
 {
 	echo "== $(date +%T) $*"
 }
 
-# Pages read from all disks in a second.
-reads_a_second()
-{
-	local before
-
-	before=$(vms_read)
-	sleep 1
-	echo $(($(vms_read) - before))
-}
-
 has_at_most()
 {
 	[ "$(vm_mib "$1")" -le "$2" ]
-}
-
-# within SECONDS CONDITION: without balance having to run.
-within()
-{
-	local end=$((SECONDS + $1))
-
-	shift
-	until eval "$*"; do
-		[ $SECONDS -lt $end ] || die "not within time: $*; a has $(vm_mib a), b $(vm_mib b): $(balance_said)"
-		sleep 0.3
-	done
 }
 
 as_first()
@@ -68,14 +46,14 @@ check_bounds()
 		([$plans[].vms[]] | all(.now_bytes >= $least and .now_bytes <= $most)) and
 		($steps | map(select(.action == "take" or .action == "give")) |
 			all((.from_bytes - .to_bytes | fabs) <= $step)) and
-		($steps | all(.reason != "" and .applied))' "$TOP/log" >/dev/null ||
-		die "bounds were not held: $(cut -c 1-200 "$TOP/log")"
+		($steps | all(.reason != "" and .applied))' "$WORK/log" >/dev/null ||
+		die "bounds were not held: $(cut -c 1-200 "$WORK/log")"
 }
 
 balance_two()
 {
-	balance_start "${OPTIONS[@]}" "$@" "a,qmp=$TOP/a/qmp,min=${LEAST}MiB" \
-		"b,qmp=$TOP/b/qmp,min=${LEAST}MiB"
+	balance_start "${OPTIONS[@]}" "$@" "a,qmp=$WORK/a.qmp,min=${LEAST}MiB" \
+		"b,qmp=$WORK/b.qmp,min=${LEAST}MiB"
 }
 
 gone_down()
@@ -89,28 +67,28 @@ dry_run()
 {
 	say "a dry run changes nothing"
 	balance_two
-	balance_wait 30 'grep -q "\"action\":\"take\"" "$TOP/log"'
+	balance_wait 30 'grep -q "\"action\":\"take\"" "$WORK/log"'
 	[ -z "$(steps)" ] || die "a dry run did something: $(steps)"
 	as_first || die "a dry run moved memory"
 	balance_stop
-	[ ! -e "$TOP/journal" ] || die "a dry run left a journal"
+	[ ! -e "$WORK/journal" ] || die "a dry run left a journal"
 }
 
 follows()
 {
 	local before after
 
-	before=$(reads_a_second)
+	before=$(a_second vms_read)
 	[ "$before" -gt 2000 ] || die "the load reads nothing: $before pages a second"
 	say "b reads $LOOP MiB over and over, $before pages a second from its disk"
 	balance_two --apply
-	balance_wait 60 '[ $(reads_a_second) -lt '$((before / 10))' ]'
+	balance_wait 60 '[ $(a_second vms_read) -lt '$((before / 10))' ]'
 	has_at_most a $((FIRST - 8)) || die "a did not give anything: $(vm_mib a)"
 	say "a has $(vm_mib a), b $(vm_mib b) MiB; now a reads, and b does nothing"
 	vm_load b
 	vm_load a scan /dev/vda 0 $((LOOP * 256)) 1
 	sleep 2
-	balance_wait 58 '[ $(reads_a_second) -lt '$((before / 10))' ]'
+	balance_wait 58 '[ $(a_second vms_read) -lt '$((before / 10))' ]'
 	after=$(vm_mib a)
 	[ "$after" -gt $FIRST ] || die "a did not get back more than it had: $after"
 	[ -n "$(steps 'select(.action == "give back" and .vm == "a")')" ] ||
@@ -118,7 +96,7 @@ follows()
 	say "a has $after, b $(vm_mib b) MiB"
 	balance_stop
 	within 20 as_first
-	[ ! -e "$TOP/journal" ] || die "the journal is still there"
+	[ ! -e "$WORK/journal" ] || die "the journal is still there"
 	check_bounds
 }
 
@@ -130,7 +108,7 @@ killed()
 	balance_wait 30 'gone_down && ! as_first'
 	balance_kill
 	within 20 as_first
-	within 5 '[ ! -e "$TOP/journal" ]'
+	within 5 '[ ! -e "$WORK/journal" ]'
 }
 
 killed_with_watchman()
@@ -145,11 +123,11 @@ killed_with_watchman()
 	balance_kill
 	sleep 2
 	has_at_most b $((FIRST - 4)) || die "somebody else put it back"
-	[ -e "$TOP/journal" ] || die "there is no journal"
-	"$BUILD/hvtrace" balance --restore --journal "$TOP/journal" 2>"$TOP/balance.err" ||
+	[ -e "$WORK/journal" ] || die "there is no journal"
+	"$BUILD/hvtrace" balance --restore --journal "$WORK/journal" 2>"$WORK/balance.err" ||
 		die "--restore failed: $(balance_said)"
 	within 20 as_first
-	[ ! -e "$TOP/journal" ] || die "the journal is still there"
+	[ ! -e "$WORK/journal" ] || die "the journal is still there"
 }
 
 kept()
@@ -169,9 +147,9 @@ second_balance()
 {
 	say "one balance at a time"
 	balance_two --apply
-	"$BUILD/hvtrace" balance --apply --journal "$TOP/journal" "a,qmp=$TOP/a/qmp" 2>"$TOP/second"
+	"$BUILD/hvtrace" balance --apply --journal "$WORK/journal" "a,qmp=$WORK/a.qmp" 2>"$WORK/second"
 	[ $? -eq 1 ] || die "a second balance began"
-	grep -q "another balance" "$TOP/second" || die "no reason: $(cat "$TOP/second")"
+	grep -q "another balance" "$WORK/second" || die "no reason: $(cat "$WORK/second")"
 	balance_stop
 	within 20 as_first
 }
@@ -183,11 +161,11 @@ deaf()
 	vm_load a
 	vm b 'rmmod virtio_balloon' || die "no rmmod"
 	vm_load a scan /dev/vda 0 $((LOOP * 256)) 1
-	balance_start "${OPTIONS[@]}" --apply "a,qmp=$TOP/a/qmp" "b,qmp=$TOP/b/qmp"
+	balance_start "${OPTIONS[@]}" --apply "a,qmp=$WORK/a.qmp" "b,qmp=$WORK/b.qmp"
 	balance_wait 40 '[ -n "$(steps "select(.action == \"release\" and .vm == \"b\")")" ]'
-	grep -q "b: release.*does not follow" "$TOP/balance.err" || die "it was not said: $(balance_said)"
-	[ "$(jq -s 'map(select(.type == "plan").held_bytes) | max' "$TOP/log")" -le \
-		"$(jq -s 'map(select(.type == "start"))[0].budget_bytes' "$TOP/log")" ] ||
+	grep -q "b: release.*does not follow" "$WORK/balance.err" || die "it was not said: $(balance_said)"
+	[ "$(jq -s 'map(select(.type == "plan").held_bytes) | max' "$WORK/log")" -le \
+		"$(jq -s 'map(select(.type == "start"))[0].budget_bytes' "$WORK/log")" ] ||
 		die "what b did not give was given away"
 	balance_stop
 	vm b 'insmod /modules/virtio_balloon.ko' || die "no insmod"
@@ -228,14 +206,14 @@ refused()
 	defer "kill $sleeper; wait $sleeper 2>/dev/null"
 	echo $sleeper >"$GROUP/cgroup.procs" || die "no process can enter $GROUP"
 	echo 64M >"$GROUP/$LIMIT" || die "no limit for $GROUP"
-	mkdir "$TOP/group"
-	mount --bind "$GROUP" "$TOP/group" || die "no mount"
-	defer "umount '$TOP/group'"
-	mount -o remount,bind,ro "$TOP/group" || die "no read-only mount"
-	balance_start "${OPTIONS[@]}" --apply "a,qmp=$TOP/a/qmp" "c,cgroup=$TOP/group,min=16MiB"
-	balance_wait 60 'grep -q "c: take.*failed: .*Read-only" "$TOP/balance.err"'
+	mkdir "$WORK/group"
+	mount --bind "$GROUP" "$WORK/group" || die "no mount"
+	defer "umount '$WORK/group'"
+	mount -o remount,bind,ro "$WORK/group" || die "no read-only mount"
+	balance_start "${OPTIONS[@]}" --apply "a,qmp=$WORK/a.qmp" "c,cgroup=$WORK/group,min=16MiB"
+	balance_wait 60 'grep -q "c: take.*failed: .*Read-only" "$WORK/balance.err"'
 	sleep 5
-	[ "$(grep -c '"vm":"c","action":"take".*Read-only' "$TOP/log")" -eq 1 ] || die "it is tried again and again"
+	[ "$(grep -c '"vm":"c","action":"take".*Read-only' "$WORK/log")" -eq 1 ] || die "it is tried again and again"
 	[ -z "$(steps 'select(.action == "give")')" ] || die "what was not given was given away: $(steps)"
 	balance_stop
 	within 20 '[ $(vm_mib a) -eq '$FIRST' ]'
@@ -248,21 +226,22 @@ broken()
 
 	say "no balloon: said, and the others go on"
 	BALLOON='' vm_start c 96
-	"$BUILD/hvtrace" balance "c,qmp=$TOP/c/qmp" 2>"$TOP/alone"
+	"$BUILD/hvtrace" balance "c,qmp=$WORK/c.qmp" 2>"$WORK/alone"
 	rc=$?
 	[ $rc -eq 1 ] || die "balance of a VM without a balloon ended with $rc"
-	grep -q "c: .*no balloon.*virtio-balloon-pci" "$TOP/alone" || die "no reason: $(cat "$TOP/alone")"
-	[ "$(wc -l <"$TOP/alone")" -eq 1 ] || die "more than one line: $(cat "$TOP/alone")"
-	balance_start "${OPTIONS[@]}" --apply "a,qmp=$TOP/a/qmp" "b,qmp=$TOP/b/qmp" \
-		"c,qmp=$TOP/c/qmp"
+	grep -q "c: .*no balloon.*virtio-balloon-pci" "$WORK/alone" || die "no reason: $(cat "$WORK/alone")"
+	[ "$(wc -l <"$WORK/alone")" -eq 1 ] || die "more than one line: $(cat "$WORK/alone")"
+	balance_start "${OPTIONS[@]}" --apply "a,qmp=$WORK/a.qmp" "b,qmp=$WORK/b.qmp" \
+		"c,qmp=$WORK/c.qmp"
 	balance_wait 60 'gone_down'
-	grep -q "c: .*left out" "$TOP/balance.err" || die "it was not said that c is left out"
+	grep -q "c: .*left out" "$WORK/balance.err" || die "it was not said that c is left out"
 	say "a VM that ends: its socket is gone, balance is not"
-	vm_kill b
-	balance_wait 20 'jq -e "select(.type == \"vm\" and .vm == \"b\" and .reachable == false)" "$TOP/log" >/dev/null'
+	guest_use b
+	guest_kill
+	balance_wait 20 'jq -e "select(.type == \"vm\" and .vm == \"b\" and .reachable == false)" "$WORK/log" >/dev/null'
 	sleep 2
 	balance_stop
-	[ ! -e "$TOP/journal" ] || die "the journal is still there"
+	[ ! -e "$WORK/journal" ] || die "the journal is still there"
 	within 20 '[ $(vm_mib a) -eq '$FIRST' ]'
 }
 

@@ -65,6 +65,18 @@ die()
 	exit 1
 }
 
+# wait_until SECONDS CONDITION: until the shell says so; 1: not within that time.
+wait_until()
+{
+	local end=$((SECONDS + $1))
+
+	shift
+	until eval "$*"; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.2
+	done
+}
+
 need()
 {
 	local command
@@ -172,6 +184,10 @@ write_init()
 	chmod +x "$1/init"
 }
 
+# Modules of a guest with virtio disks, in their order.
+# shellcheck disable=SC2034 # for who sources this
+VIRTIO="virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk"
+
 # initramfs OUT "MODULES loaded at boot" "MODULES to be there" PROGRAM...
 initramfs()
 {
@@ -223,9 +239,9 @@ declare -A GUESTS=()
 # guest_use NAME: that one is meant from now on by all that is said to a guest.
 guest_use()
 {
-	GUESTS[$GUEST]="${GUEST_PID:-}:${GUEST_IN:-}:${GUEST_OUT:-}"
+	GUESTS[$GUEST]="${GUEST_PID:-}:${GUEST_IN:-}:${GUEST_OUT:-}:${MONITOR_IN:-}:${MONITOR_OUT:-}"
 	GUEST=$1
-	IFS=: read -r GUEST_PID GUEST_IN GUEST_OUT <<<"${GUESTS[$1]:-}"
+	IFS=: read -r GUEST_PID GUEST_IN GUEST_OUT MONITOR_IN MONITOR_OUT <<<"${GUESTS[$1]:-}"
 }
 
 guest_kill()
@@ -315,4 +331,31 @@ guest_wait()
 
 	shift
 	guest "n=$n; until $*; do n=\$((n - 1)); [ \$n -gt 0 ] || break; sleep 0.2; done; $*"
+}
+
+# ---------------------------------------------------------------- its QEMU
+
+# What guest_start gets after monitor_open, for monitor to work.
+# shellcheck disable=SC2034,SC2054 # for who sources this; QEMU's commas
+MONITOR=(-chardev "pipe,id=monitor,path=$WORK/monitor" -mon chardev=monitor)
+
+monitor_open()
+{
+	rm -f "$WORK"/monitor.{in,out}
+	mkfifo "$WORK"/monitor.{in,out} || die "no FIFOs"
+	exec {MONITOR_IN}<>"$WORK/monitor.in" {MONITOR_OUT}<>"$WORK/monitor.out"
+}
+
+# monitor COMMAND: to QEMU's monitor; REPLY is what it says to it.
+monitor()
+{
+	local line
+
+	printf '%s\n' "$1" 'info name' >&"$MONITOR_IN"
+	REPLY=
+	while IFS= read -r -t 60 -u "$MONITOR_OUT" line; do
+		REPLY+=$line$'\n'
+		[[ $line != *"info name"* ]] || return 0
+	done
+	die "QEMU's monitor does not answer $1: $REPLY"
 }

@@ -14,9 +14,6 @@
 # left of what a frame held by the time something else is read into it.
 GUEST_KERNEL=init_on_alloc=0
 
-# The modules of a guest with virtio disks, in their order.
-VIRTIO="virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk"
-
 # ---------------------------------------------------------------- images
 
 # image NAME SIZE: a sparse one, in $WORK.
@@ -187,28 +184,4 @@ plain_disk()
 
 	DISKS+=(-drive "file=$1,format=raw,if=none,id=$id${2:+,$2}"
 		-device "virtio-blk-pci,drive=$id")
-}
-
-# What guest_start gets for monitor to work.
-MONITOR=(-chardev "pipe,id=monitor,path=$WORK/monitor" -mon chardev=monitor)
-
-monitor_open()
-{
-	rm -f "$WORK"/monitor.{in,out}
-	mkfifo "$WORK"/monitor.{in,out} || die "no FIFOs"
-	exec {MONITOR_IN}<>"$WORK/monitor.in" {MONITOR_OUT}<>"$WORK/monitor.out"
-}
-
-# monitor COMMAND: to QEMU's monitor; REPLY is what it says to it.
-monitor()
-{
-	local line
-
-	printf '%s\n' "$1" 'info name' >&"$MONITOR_IN"
-	REPLY=
-	while IFS= read -r -t 20 -u "$MONITOR_OUT" line; do
-		REPLY+=$line$'\n'
-		[[ $line != *"info name"* ]] || return 0
-	done
-	die "QEMU's monitor does not answer $1: $REPLY"
 }

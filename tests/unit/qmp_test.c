@@ -9,8 +9,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "../../cli/actuator/channel.h"
 #include "../../cli/actuator/qmp.h"
+#include "../../cli/cli.h"
 #include "line_server.h"
 
 #define GREETING "{\"QMP\":{\"version\":{},\"capabilities\":[]}}\r\n"
@@ -135,7 +135,7 @@ static void no_end(void **state)
 	struct script silent = {.answer = ""};
 	struct script closes = {.answer = NULL};
 	struct script half = {.answer = "{\"return\":{"};
-	double began = channel__now();
+	double began = cli__now();
 	char why[512];
 
 	assert_int_equal(command(&silent, GREETING, NULL, why), -ETIMEDOUT);
@@ -143,7 +143,7 @@ static void no_end(void **state)
 	assert_int_equal(command(&silent, NULL, NULL, why), -ETIMEDOUT);
 	assert_int_equal(command(&half, GREETING, NULL, why), -ETIMEDOUT);
 	assert_int_equal(command(&closes, GREETING, NULL, why), -ECONNRESET);
-	assert_true(channel__now() - began < 30);
+	assert_true(cli__now() - began < 30);
 }
 
 /* A line that never ends is not kept. */

@@ -295,6 +295,36 @@ static void guard_without_memory(void **state)
 	stepper__free(w.s);
 }
 
+/* What is taken for the guard's sake does not hurt either: it comes in pieces. */
+static void reclaims_what_is_spared(void **state)
+{
+	struct stepper_opts o = defaults;
+	struct world w;
+
+	o.budget = 200;
+	set_up(&w, 2, &o);
+	pass(&w, 2, 1);
+	stepper__aim(w.s, (__u64[]){84, 116}, 10, 20);
+	expect(&w, STEP_TAKE, 0, 84);
+	pass(&w, 2, 0.5);
+	expect(&w, STEP_GIVE, 1, 116);
+	w.rate[0] = 1000;
+	w.seen[1].least = 108;
+	pass(&w, 2, 1);
+	expect(&w, STEP_RECLAIM, 1, 108);
+	expect_none(&w);
+	w.seen[1].least = 104;
+	pass(&w, 2, 0.5);
+	expect(&w, STEP_GUARD, 0, 92);
+	expect(&w, STEP_RECLAIM, 1, 104);
+	pass(&w, 2, 0.5);
+	expect(&w, STEP_GUARD, 0, 96);
+	/* There is no more, for now. */
+	expect(&w, STEP_GUARD, 0, 96);
+	expect_none(&w);
+	stepper__free(w.s);
+}
+
 static void hysteresis(void **state)
 {
 	struct world w;
@@ -418,6 +448,7 @@ static void check_step(struct world *w, const struct step *step, const struct st
 		break;
 	case STEP_RECLAIM:
 		assert_true(step->to < step->from && step->to >= vm.start);
+		assert_true(step->to >= seen->min && step->to >= seen->least);
 		break;
 	case STEP_RELEASE:
 		assert_int_equal(step->to, seen->now);
@@ -538,6 +569,7 @@ int main(void)
 		cmocka_unit_test(guard),
 		cmocka_unit_test(guard_with_spare_memory),
 		cmocka_unit_test(guard_without_memory),
+		cmocka_unit_test(reclaims_what_is_spared),
 		cmocka_unit_test(hysteresis),
 		cmocka_unit_test(bounds),
 		cmocka_unit_test(dry_run),

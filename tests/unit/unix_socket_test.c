@@ -2,6 +2,7 @@
 /* Sockets in the file system: who may connect, what is replaced, what is left alone. */
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdbool.h>
 #include <stdarg.h>
@@ -67,12 +68,12 @@ static void connecting(void **state)
 	char byte = 'x';
 	int here, there;
 
-	assert_int_equal(unix_socket__connect(path), -ENOENT);
+	assert_int_equal(unix_socket__connect(path, INFINITY), -ENOENT);
 	assert_int_equal(open_it(&l), 0);
 	/* Nobody waits: there is one at a time. */
 	assert_int_equal(accept(l.fd, NULL, NULL), -1);
 	assert_int_equal(errno, EAGAIN);
-	there = unix_socket__connect(path);
+	there = unix_socket__connect(path, INFINITY);
 	assert_true(there >= 0);
 	here = accept(l.fd, NULL, NULL);
 	assert_int_equal(write(there, &byte, 1), 1);
@@ -99,7 +100,7 @@ static void left_behind(void **state)
 {
 	assert_int_equal(open_it(&l), 0);
 	close(l.fd);
-	assert_int_equal(unix_socket__connect(path), -ECONNREFUSED);
+	assert_int_equal(unix_socket__connect(path, INFINITY), -ECONNREFUSED);
 	assert_int_equal(open_it(&other), 0);
 	/* What is another's by now stays. */
 	l.fd = dup(other.fd);
@@ -137,9 +138,9 @@ static void within(void **state)
 {
 	int fds[99], n = 0, fd;
 
-	assert_int_equal(unix_socket__connect_within(path, 0.1), -ENOENT);
+	assert_int_equal(unix_socket__connect(path, 0.1), -ENOENT);
 	assert_int_equal(open_it(&l), 0);
-	while ((fd = unix_socket__connect_within(path, 0.1)) >= 0) {
+	while ((fd = unix_socket__connect(path, 0.1)) >= 0) {
 		assert_in_range(n, 0, 98);
 		fds[n++] = fd;
 	}
@@ -148,7 +149,7 @@ static void within(void **state)
 	while (n--)
 		close(fds[n]);
 	listener__close(&l);
-	assert_int_equal(unix_socket__connect_within("", 1), -EINVAL);
+	assert_int_equal(unix_socket__connect("", 1), -EINVAL);
 }
 
 static void no_socket(void **state)
@@ -181,12 +182,12 @@ static void paths_that_cannot_be(void **state)
 		assert_non_null(strstr(why, "a folder that this user may write to"));
 	}
 	assert_int_equal(listener__open(&l, "", why, sizeof(why)), -EINVAL);
-	assert_int_equal(unix_socket__connect(""), -EINVAL);
+	assert_int_equal(unix_socket__connect("", INFINITY), -EINVAL);
 	memset(line, 'a', sizeof(line));
 	line[sizeof(line) - 1] = '\0';
 	assert_int_equal(listener__open(&l, line, why, sizeof(why)), -ENAMETOOLONG);
 	assert_non_null(strstr(why, "at most 107 bytes, not 199"));
-	assert_int_equal(unix_socket__connect(line), -ENAMETOOLONG);
+	assert_int_equal(unix_socket__connect(line, INFINITY), -ENAMETOOLONG);
 }
 
 int main(void)

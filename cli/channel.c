@@ -3,33 +3,24 @@
 #include "channel.h"
 
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "../../cache/unix_socket.h"
-
-#define LINE_MAX_BYTES (1UL << 20)
+#include "../cache/unix_socket.h"
+#include "cli.h"
 
 struct channel {
+	struct channel_opts opts;
 	int fd;
 	char *buf; /* len bytes that came, of which no line before `searched` ends */
 	size_t len, room, searched;
 };
 
-double channel__now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
-}
-
-int channel__adopt(struct channel **out, int fd)
+int channel__adopt(struct channel **out, const struct channel_opts *o, int fd)
 {
 	struct channel *c = calloc(1, sizeof(*c));
 
@@ -38,16 +29,18 @@ int channel__adopt(struct channel **out, int fd)
 		close(fd);
 		return -ENOMEM;
 	}
+	c->opts = *o;
 	c->fd = fd;
 	return 0;
 }
 
-int channel__open(struct channel **out, const char *path, double seconds)
+int channel__open(struct channel **out, const struct channel_opts *o, const char *path,
+		  double seconds)
 {
-	int fd = unix_socket__connect_within(path, seconds);
+	int fd = unix_socket__connect(path, seconds);
 
 	*out = NULL;
-	return fd < 0 ? fd : channel__adopt(out, fd);
+	return fd < 0 ? fd : channel__adopt(out, o, fd);
 }
 
 void channel__close(struct channel *c)
@@ -67,20 +60,25 @@ pid_t channel__peer(const struct channel *c)
 	return getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) ? 0 : cred.pid;
 }
 
+/* For poll(): at most an hour at once. */
+static int ms_until(double deadline)
+{
+	return 1000 * fmin(fmax(deadline - cli__now(), 0), 3600);
+}
+
 /* 0: ready, -ETIMEDOUT, -errno. */
 static int wait_for(const struct channel *c, short events, double deadline)
 {
 	struct pollfd p = {.fd = c->fd, .events = events};
 
 	for (;;) {
-		double left = deadline - channel__now();
-		int n = poll(&p, 1, left > 0 ? (int)(left * 1000) + 1 : 0);
+		int n = poll(&p, 1, ms_until(deadline) + 1);
 
 		if (n > 0)
 			return 0;
 		if (n < 0 && errno != EINTR)
 			return -errno;
-		if (channel__now() >= deadline)
+		if (cli__now() >= deadline)
 			return -ETIMEDOUT;
 	}
 }
@@ -122,7 +120,7 @@ static int make_room(struct channel *c)
 
 	if (c->len < c->room)
 		return 0;
-	if (c->room >= LINE_MAX_BYTES)
+	if (c->opts.longest && c->room >= c->opts.longest)
 		return -EBADMSG;
 	buf = realloc(c->buf, room);
 	if (!buf)
@@ -149,13 +147,13 @@ static int read_more(struct channel *c, double deadline)
 /* The first line, out of the buffer. */
 static int take_line(struct channel *c, const char *end, json_t **out)
 {
-	size_t len = end - c->buf + 1;
+	size_t len = end - c->buf + 1, flags = c->opts.reals ? JSON_DECODE_INT_AS_REAL : 0;
 	bool blank = strspn(c->buf, " \t\r\n") >= len;
 	int err = 0;
 
 	*out = NULL;
 	if (!blank) {
-		*out = json_loadb(c->buf, len, JSON_DECODE_INT_AS_REAL, NULL);
+		*out = json_loadb(c->buf, len, flags, NULL);
 		err = json_is_object(*out) ? 0 : -EBADMSG;
 	}
 	c->len -= len;
