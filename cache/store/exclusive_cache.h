@@ -52,7 +52,7 @@ struct page_digest page_digest__of(const struct cache_secret *s, const void *pag
 struct page_digest page_digest__copy(const struct cache_secret *s, void *slot, const void *page,
 				     bool warm);
 /* Bring closer a page that is to be copied soon: its first lines, the CPU sees to the others. */
-static inline void page_digest__prefetch(const void *page)
+static inline __attribute__((always_inline)) void page_digest__prefetch(const void *page)
 {
 	for (int i = 0; i < 1024; i += 64)
 		__builtin_prefetch((const char *)page + i);
