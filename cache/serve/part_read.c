@@ -18,29 +18,30 @@ static bool chosen_for_audit(struct data_loop *l)
 /* A guest that drops a page and wants it back before its frame was used for anything else: nobody
  * could see that eviction, but the page's bytes are there. Told to the miss curve it is as unseen
  * as before: how long it was gone is not known. */
-static void *find_in_guest(struct part *p, unsigned i)
+static void *find_in_guest(struct part *p, unsigned i, __u64 frame)
 {
-	struct page_op *op = &p->op[i];
-	__u64 page = p->page + i, frame;
+	__u64 page = p->page + i;
 
-	if (!exclusive_cache__is_resident(p->shard->cache, page, &frame) ||
-	    !data_loop__find(p->at, p->shard, page, frame))
+	if (frame == PE_FRAME_NONE || !data_loop__find(p->at, p->shard, page, frame))
 		return NULL;
 	COUNT(p->at, found);
-	return exclusive_cache__take(p->shard->cache, page, &op->digest);
+	return exclusive_cache__take(p->shard->cache, page, &p->op[i].digest, &frame);
 }
 
 static void look_up(struct part *p, unsigned i)
 {
 	struct page_op *op = &p->op[i];
 	struct exclusive_cache *c = p->shard->cache;
+	__u64 frame;
 
 	if (!op->at) {
 		COUNT(p->at, bypassed);
 		op->missing = true;
 		return;
 	}
-	op->slot = exclusive_cache__take(c, p->page + i, &op->digest) ?: find_in_guest(p, i);
+	op->slot = exclusive_cache__take(c, p->page + i, &op->digest, &frame);
+	if (!op->slot)
+		op->slot = find_in_guest(p, i, frame);
 	if (!op->slot)
 		COUNT(p->at, misses);
 	else

@@ -351,11 +351,13 @@ size_t exclusive_cache__chunks(const struct exclusive_cache *c)
 
 /* --- hits --- */
 
-void *exclusive_cache__take(struct exclusive_cache *c, __u64 page, struct page_digest *digest)
+void *exclusive_cache__take(struct exclusive_cache *c, __u64 page, struct page_digest *digest,
+			    __u64 *frame)
 {
 	struct page_cell *cell = find(c, page);
 	__u32 slot;
 
+	*frame = is_resident(cell) ? cell->check : PE_FRAME_NONE;
 	if (!is_cached(cell))
 		return NULL;
 	slot = cell->pos;

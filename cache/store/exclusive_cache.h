@@ -102,8 +102,9 @@ void exclusive_cache__prefetch_more(const struct exclusive_cache *c, __u64 page)
 /* --- hits --- */
 
 /* If the page is cached: out of the cache, its bytes stay in the slot returned until
- * release_slot(). NULL: a miss. */
-void *exclusive_cache__take(struct exclusive_cache *c, __u64 page, struct page_digest *digest);
+ * release_slot(). NULL: a miss; *frame is where it is resident, or PE_FRAME_NONE. */
+void *exclusive_cache__take(struct exclusive_cache *c, __u64 page, struct page_digest *digest,
+			    __u64 *frame);
 void exclusive_cache__release_slot(struct exclusive_cache *c, void *slot);
 
 /* --- captures --- */
