@@ -20,9 +20,9 @@
  * in flight (more of it if there are more than 64 pages at once).
  *
  * Used by one thread, which nothing here keeps busy for long: tables grow and shrink in steps, by
- * what is done to them and by exclusive_cache__work(). Only invalidate() of more pages than are
- * known, forget_residents() and hand_over() look at all that is known, at once. Pages are numbers
- * on the disk, frames are guest frame numbers.
+ * what is done to them and by exclusive_cache__work(). Only invalidate() of very many pages,
+ * forget_residents() and hand_over() look at all that is known, at once. Pages are numbers on the
+ * disk, frames are guest frame numbers.
  */
 #ifndef HVTRACE_EXCLUSIVE_CACHE_H
 #define HVTRACE_EXCLUSIVE_CACHE_H
