@@ -23,9 +23,9 @@ static struct rig rig;
 static struct frontend f;
 static __u64 memory;
 
-static int set_up(__u64 cache, unsigned queues)
+static int set_up(struct rig as)
 {
-	rig = (struct rig){.audit = 1, .cache = cache, .queues = queues};
+	rig = as;
 	rig__start(&rig);
 	rig__open(&rig, &f, NULL);
 	memory = ram__alloc(&f.ram, FRAMES * RAM_PAGE, RAM_PAGE);
@@ -38,12 +38,17 @@ static int set_up(__u64 cache, unsigned queues)
 
 static int setup(void **state)
 {
-	return set_up(0, 0);
+	return set_up((struct rig){});
+}
+
+static int setup_audited(void **state)
+{
+	return set_up((struct rig){.audit = 1});
 }
 
 static int setup_small(void **state)
 {
-	return set_up(4 << 20, 4);
+	return set_up((struct rig){.audit = 1, .cache = 4 << 20, .queues = 4});
 }
 
 static int end(void **state)
@@ -617,7 +622,12 @@ static void test_unmapped_all(void **state)
 	expect(hits, 0);
 }
 
-#define rule(test) cmocka_unit_test_setup_teardown(test, setup, end)
+/* Hits are another path when they are compared with storage first. */
+#define rule(test)                                                                                 \
+	{#test, test, setup, end, NULL},                                                           \
+	{                                                                                          \
+		"audited: " #test, test, setup_audited, end, NULL                                  \
+	}
 
 /* The ring is looked at all the same. */
 static void test_no_kicks(void **state)
