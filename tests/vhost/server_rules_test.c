@@ -51,15 +51,25 @@ static int setup_small(void **state)
 	return set_up((struct rig){.audit = 1, .cache = 4 << 20, .queues = 4});
 }
 
-static int end(void **state)
+static int end_with(__u64 audits_failed)
 {
 	const struct server_disk d = rig__disk(&rig);
 
-	assert_int_equal(d.counts.audit_failed, 0);
+	assert_int_equal(d.counts.audit_failed, audits_failed);
 	assert_int_equal(d.counts.errors, 0);
 	frontend__free(&f);
 	rig__end(&rig);
 	return 0;
+}
+
+static int end(void **state)
+{
+	return end_with(0);
+}
+
+static int end_failed(void **state)
+{
+	return end_with(1);
 }
 
 static __u64 frame(unsigned i)
@@ -377,13 +387,18 @@ static void test_reconnect(void **state)
 	read_page(10, 1, 1);
 }
 
+static void expect_empty(void)
+{
+	for (unsigned i = 0; i < 2000 && rig__disk(&rig).cache.cached; i++)
+		usleep(1000);
+	assert_int_equal(rig__disk(&rig).cache.cached, 0);
+}
+
 static void test_drain(void **state)
 {
 	evict(10, 11);
 	rig__drain(&rig);
-	for (unsigned i = 0; i < 2000 && rig__disk(&rig).cache.cached; i++)
-		usleep(1000);
-	assert_int_equal(rig__disk(&rig).cache.cached, 0);
+	expect_empty();
 	read_page(10, 1, 1);
 	expect(hits, 0);
 }
@@ -395,13 +410,29 @@ static void test_invalidate(void **state)
 	put_pattern(rig.disk + 11 * RAM_PAGE, 11, 7);
 	assert_int_equal(msync(rig.disk, rig.bytes, MS_SYNC), 0);
 	rig__invalidate(&rig, 10, 2);
-	for (unsigned i = 0; i < 2000 && rig__disk(&rig).cache.cached; i++)
-		usleep(1000);
+	expect_empty();
 	read_page(10, 1, 7);
 	/* Frame 0 has the old 11. */
 	read_page(12, 0, 1);
 	read_page(11, 2, 7);
 	expect(hits, 0);
+}
+
+/* Somebody wrote to the image and nobody told: the audit sees it, the guest gets what storage
+ * holds, and nothing that is cached is believed any more. */
+static void test_audit_fails(void **state)
+{
+	evict(10, 11);
+	evict(20, 21);
+	put_pattern(rig.disk + 10 * RAM_PAGE, 10, 7);
+	assert_int_equal(msync(rig.disk, rig.bytes, MS_SYNC), 0);
+	read_page(10, 1, 7);
+	expect(audit_failed, 1);
+	await(&rig.lines, 1);
+	assert_non_null(strstr(rig.line, "audit: page 10 "));
+	expect_empty();
+	read_page(20, 2, 1);
+	expect(hits, 1);
 }
 
 static void test_resize_to_nothing(void **state)
@@ -671,6 +702,7 @@ int main(void)
 		rule(test_unmapped_late),
 		rule(test_unmapped_elsewhere),
 		rule(test_unmapped_all),
+		cmocka_unit_test_setup_teardown(test_audit_fails, setup_audited, end_failed),
 		cmocka_unit_test_setup_teardown(test_few_chunks, setup_small, end),
 		cmocka_unit_test_setup_teardown(test_other_shards, setup_small, end),
 	};
