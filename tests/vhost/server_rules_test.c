@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -46,17 +48,22 @@ static int setup_audited(void **state)
 	return set_up((struct rig){.audit = 1});
 }
 
+static int setup_smallest(void **state)
+{
+	return set_up((struct rig){.cache = ARENA_CHUNK});
+}
+
 static int setup_small(void **state)
 {
 	return set_up((struct rig){.audit = 1, .cache = 4 << 20, .queues = 4});
 }
 
-static int end_with(__u64 audits_failed)
+static int end_with(__u64 audits_failed, __u64 errors)
 {
 	const struct server_disk d = rig__disk(&rig);
 
 	assert_int_equal(d.counts.audit_failed, audits_failed);
-	assert_int_equal(d.counts.errors, 0);
+	assert_int_equal(d.counts.errors, errors);
 	frontend__free(&f);
 	rig__end(&rig);
 	return 0;
@@ -64,12 +71,17 @@ static int end_with(__u64 audits_failed)
 
 static int end(void **state)
 {
-	return end_with(0);
+	return end_with(0, 0);
 }
 
-static int end_failed(void **state)
+static int end_failed_audit(void **state)
 {
-	return end_with(1);
+	return end_with(1, 0);
+}
+
+static int end_failed_request(void **state)
+{
+	return end_with(0, 1);
 }
 
 static __u64 frame(unsigned i)
@@ -435,6 +447,63 @@ static void test_audit_fails(void **state)
 	expect(hits, 1);
 }
 
+/* --- what storage refuses --- */
+
+/* The frame is neither the page's nor any more that of the one that was there. */
+static void test_failed_read(void **state)
+{
+	read_page(10, 0, 1);
+	assert_int_equal(truncate(rig.image, 0), 0);
+	assert_int_equal(frontend__rw(&f, 0, VIRTIO_BLK_T_IN, 11 * RAM_PAGE, frame(0), RAM_PAGE),
+			 VIRTIO_BLK_S_IOERR);
+	expect(capture[CAPTURED], 1);
+	assert_int_equal(truncate(rig.image, rig.bytes), 0);
+	put_pattern(rig.disk + 12 * RAM_PAGE, 12, 1);
+	assert_int_equal(msync(rig.disk, rig.bytes, MS_SYNC), 0);
+	read_page(12, 0, 1);
+	expect(capture[CAPTURED], 1);
+	expect(capture[CAPTURE_CHANGED], 0);
+	expect(capture[CAPTURE_UNKNOWN], 0);
+}
+
+/* What the guest wanted to write is not what storage holds. */
+static void test_failed_write(void **state)
+{
+	struct rlimit limit, low;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	low = (struct rlimit){4 * RAM_PAGE, limit.rlim_max};
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
+	put_pattern(bytes_of(0), 10, 2);
+	assert_int_equal(frontend__rw(&f, 0, VIRTIO_BLK_T_OUT, 10 * RAM_PAGE, frame(0), RAM_PAGE),
+			 VIRTIO_BLK_S_IOERR);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	read_page(11, 0, 1);
+	expect(capture[CAPTURED], 0);
+	read_page(10, 1, 1);
+	expect(hits, 0);
+}
+
+/* --- room --- */
+
+/* Of a request's pages one is the next to leave a full cache, and another one's frame holds a page
+ * that wants a slot: what is asked for is taken before. */
+static void test_takes_first(void **state)
+{
+	struct ring_seg seg[2] = {{frame(1), RAM_PAGE}, {frame(2), RAM_PAGE}};
+	struct blk_io io = {.type = VIRTIO_BLK_T_IN, .sector = 100 * 8, .seg = seg, .nr = 2};
+
+	read_page(50, 1, 1);
+	read_page(101, 0, 1);
+	for (unsigned i = 0; i < ARENA_SLOTS; i++)
+		read_page(200 + i, 0, 1);
+	expect(capture[CAPTURED], ARENA_SLOTS);
+	assert_int_equal(frontend__do(&f, 0, &io), 0);
+	expect(hits, 1);
+	expect(capture[CAPTURED], ARENA_SLOTS + 1);
+}
+
 static void test_resize_to_nothing(void **state)
 {
 	evict(10, 11);
@@ -702,7 +771,10 @@ int main(void)
 		rule(test_unmapped_late),
 		rule(test_unmapped_elsewhere),
 		rule(test_unmapped_all),
-		cmocka_unit_test_setup_teardown(test_audit_fails, setup_audited, end_failed),
+		cmocka_unit_test_setup_teardown(test_audit_fails, setup_audited, end_failed_audit),
+		cmocka_unit_test_setup_teardown(test_failed_read, setup, end_failed_request),
+		cmocka_unit_test_setup_teardown(test_failed_write, setup, end_failed_request),
+		cmocka_unit_test_setup_teardown(test_takes_first, setup_smallest, end),
 		cmocka_unit_test_setup_teardown(test_few_chunks, setup_small, end),
 		cmocka_unit_test_setup_teardown(test_other_shards, setup_small, end),
 	};
