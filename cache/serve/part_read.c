@@ -51,12 +51,20 @@ static void look_up(struct part *p, unsigned i)
 		op->token = exclusive_cache__read_begin(c, p->page + i);
 }
 
-/* What the frames of a page held is evicted now. */
+/* What each frame held that some of these bytes go to is evicted now. */
+static void evict_bytes(struct part *p, const struct vring_seg *s, __u32 off, __u32 bytes)
+{
+	for (__u64 a = s->gpa + off, end = a + bytes; a < end;
+	     a = (a / PAGE_BYTES + 1) * PAGE_BYTES)
+		data_loop__evict(p->at, a, s->base + (a - s->gpa), ~0ULL, true);
+}
+
+/* What the frames of a page held. */
 static void evict_frames(struct part *p, unsigned i)
 {
 	const struct page_op *op = &p->op[i];
 	struct seg_pos pos = p->pos;
-	__u64 offset, skip;
+	__u64 offset;
 	__u32 bytes;
 
 	if (op->at) {
@@ -64,23 +72,13 @@ static void evict_frames(struct part *p, unsigned i)
 		return;
 	}
 	part__span(p, i, &offset, &bytes);
-	skip = offset - p->offset;
+	request__advance(p->req, &pos, offset - p->offset);
 	for (; bytes; pos.seg++, pos.off = 0) {
 		const struct vring_seg *s = &p->req->segs[pos.seg];
-		__u32 n = s->bytes - pos.off;
+		__u32 n = s->bytes - pos.off < bytes ? s->bytes - pos.off : bytes;
 
-		if (skip >= n) {
-			skip -= n;
-			continue;
-		}
-		pos.off += skip;
-		n -= skip;
-		skip = 0;
-		n = n < bytes ? n : bytes;
+		evict_bytes(p, s, pos.off, n);
 		bytes -= n;
-		for (__u64 a = s->gpa + pos.off, end = a + n; a < end;
-		     a = (a / PAGE_BYTES + 1) * PAGE_BYTES)
-			data_loop__evict(p->at, a, s->base + (a - s->gpa), ~0ULL, true);
 	}
 }
 
