@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../bpf/page_event.h"
 #include "../../cache/minmax.h"
 #include "../../cache/store/store_policy.h"
 #include "store_model.h"
@@ -307,8 +308,12 @@ static void capture(struct store_model *m, __u32 frame, bool with_slot)
 
 static bool take(struct store_model *m, __u32 page, void **slot, struct page_digest *digest)
 {
-	*slot = exclusive_cache__take(m->cache, page, digest);
-	MUST(!*slot == !m->page[page].cached);
+	const struct model_page *p = &m->page[page];
+	__u64 frame;
+
+	*slot = exclusive_cache__take(m->cache, page, digest, &frame);
+	MUST(!*slot == !p->cached);
+	MUST(frame == (p->resident ? p->frame : PE_FRAME_NONE));
 	if (!*slot)
 		return false;
 	MUST(!m->page[page].writers);
