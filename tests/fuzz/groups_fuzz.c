@@ -2,22 +2,12 @@
 /* Any text as a file of groups. What is taken is a tree, in which who is let in can be planned for.
  */
 #include <errno.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "../../analysis/utf8.h"
 #include "../../cli/group_plan.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 #define MAX_VMS 64
-
-static void check(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 static int take(void *ctx, const char *name, struct yaml_at at, char *why, size_t size)
 {
