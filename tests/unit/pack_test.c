@@ -429,6 +429,24 @@ static void test_knapsack(void **state)
 	}
 }
 
+/* Two VMs fill a host to the page, and not to the unit: no worths prove that they need two. */
+static void test_bound_in_units(void **state)
+{
+	const __u64 vms[] = {14000002, 6000001}, host = 20000003, worth[] = {1, 1};
+	const struct pack_opts o = {
+		.sz = sizeof(o), .vms = vms, .nr_vms = 2, .hosts = &host, .nr_hosts = 1};
+	struct pack_bound lb;
+	struct pack_bins b;
+
+	assert_int_equal(pack_bins__init(&b, &o), 0);
+	assert_true(b.unit > 1);
+	assert_int_equal(pack_bound__init(&lb, &b), 0);
+	assert_int_equal(pack_bound__raise(&lb, &b, worth), 0);
+	assert_int_equal(lb.bins, 1);
+	pack_bound__free(&lb);
+	pack_bins__free(&b);
+}
+
 /* Sizes in pages, that no unit divides: what is counted in units is still true. */
 static void test_odd_sizes(void **state)
 {
@@ -527,6 +545,7 @@ int main(void)
 		cmocka_unit_test(test_few_to_a_host),
 		cmocka_unit_test(test_prices),
 		cmocka_unit_test(test_knapsack),
+		cmocka_unit_test(test_bound_in_units),
 		cmocka_unit_test(test_odd_sizes),
 		cmocka_unit_test(test_more_room),
 		cmocka_unit_test(test_no_time),
