@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../analysis/array.h"
 #include "../analysis/size.h"
 #include "cli.h"
 #include "disk_spec.h"
@@ -123,7 +124,7 @@ static void *grow(void *list, size_t *n, size_t size)
 	char *old, *more;
 
 	memcpy(&old, list, sizeof(old));
-	more = reallocarray(old, *n + 1, size);
+	more = array__with_room(old, *n, size);
 	if (!more)
 		return NULL;
 	memcpy(list, &more, sizeof(more));

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../analysis/array.h"
+
 void plan_vms__free(struct plan_vms *v)
 {
 	for (size_t i = 0; i < v->nr; i++) {
@@ -40,7 +42,7 @@ int plan_vms__host(struct plan_vms *v, const char *name, size_t *host)
 	*host = plan_vms__find_host(v, name);
 	if (*host < v->nr_hosts)
 		return 0;
-	hosts = reallocarray(v->hosts, v->nr_hosts + 1, sizeof(*hosts));
+	hosts = array__with_room(v->hosts, v->nr_hosts, sizeof(*hosts));
 	if (!hosts)
 		return -ENOMEM;
 	v->hosts = hosts;
@@ -58,7 +60,7 @@ int plan_vms__add(struct plan_vms *v, const struct plan_vm *vm)
 	for (size_t i = 0; i < v->nr; i++)
 		if (v->vms[i].host == vm->host && !strcmp(v->vms[i].name, vm->name))
 			return -EEXIST;
-	vms = reallocarray(v->vms, v->nr + 1, sizeof(*vms));
+	vms = array__with_room(v->vms, v->nr, sizeof(*vms));
 	if (!vms)
 		return -ENOMEM;
 	v->vms = vms;

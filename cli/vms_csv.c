@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../analysis/array.h"
 #include "../analysis/export.h"
 #include "../analysis/size.h"
 #include "cli.h"
@@ -46,7 +47,7 @@ static int take_row(struct csv_text *t, char *const fields[COLUMNS], struct vms_
 
 static int add_row(struct vms_csv *out, const struct vms_csv_row *row)
 {
-	struct vms_csv_row *rows = reallocarray(out->rows, out->n + 1, sizeof(*rows));
+	struct vms_csv_row *rows = array__with_room(out->rows, out->n, sizeof(*rows));
 
 	if (!rows)
 		return -ENOMEM;

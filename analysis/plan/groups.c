@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "../../cache/minmax.h"
+#include "../array.h"
 #include "entitle.h"
 #include "groups.h"
 
@@ -78,11 +79,8 @@ static bool contradicts(const struct group_spec *s)
 
 static int append(struct groups *g, int parent, const struct group_spec *spec)
 {
-	struct group *node = g->node;
+	struct group *node = array__with_room(g->node, g->n, sizeof(*node));
 
-	/* Room doubles: it is full when n is a power of two. */
-	if (!(g->n & (g->n - 1)))
-		node = reallocarray(node, g->n ? 2 * g->n : 1, sizeof(*node));
 	if (!node)
 		return -ENOMEM;
 	g->node = node;

@@ -54,12 +54,17 @@ static void check_vm(const struct group_plan *p, size_t vm, int group, __u64 lea
 	assert_int_equal(s->limit, most);
 }
 
+static __u64 active_of(const struct group_plan *p, size_t vm)
+{
+	return groups__spec(p->groups, group_plan__vm(p, vm))->active;
+}
+
 /* A VM's minimum and its group's reservation for it: the larger one counts; of limits the smaller.
  */
 static void test_bounds(void **state)
 {
 	const struct group_vm vms[] = {{"web", 2 * GIB, 8 * GIB, 3 * GIB, 0},
-				       {"db", 4 * GIB, 6 * GIB, GIB, 0},
+				       {"db", 4 * GIB, 6 * GIB, GIB, 2 * GIB},
 				       {"own", 0, GIB, 0, 0}};
 	struct group_list l = {0};
 	struct group_plan p;
@@ -69,6 +74,9 @@ static void test_bounds(void **state)
 	add(&l, acme, "db", member(0, GROUPS_NO_LIMIT));
 	inner = add(&l, acme, "inner", group(0, GROUPS_NO_LIMIT, true));
 	add(&l, inner, "web", member(3 * GIB, 5 * GIB));
+	l.entry[3].has_active = true;
+	l.entry[3].spec.active = 2 * GIB;
+	l.entry[3].spec.shares = 7;
 	assert_int_equal(group_plan__new(&p, &l, vms, 3, 16 * GIB, why, sizeof(why)), 0);
 	assert_int_equal(groups__count(p.groups), 6);
 	assert_int_equal(group_plan__admit(&p, why, sizeof(why)), 0);
@@ -83,6 +91,12 @@ static void test_bounds(void **state)
 	check_vm(&p, 0, inner, 3 * GIB, 5 * GIB);
 	check_vm(&p, 1, acme, 4 * GIB, 6 * GIB);
 	check_vm(&p, 2, -1, 0, GIB);
+	/* In use and shares: as its group says; else as the VM has it, 10 for each MiB. */
+	assert_int_equal(active_of(&p, 0), 2 * GIB);
+	assert_int_equal(active_of(&p, 1), GIB);
+	assert_int_equal(groups__shares(p.groups, group_plan__vm(&p, 0)), 7);
+	assert_int_equal(groups__shares(p.groups, group_plan__vm(&p, 1)), 20480);
+	assert_int_equal(groups__shares(p.groups, group_plan__vm(&p, 2)), 10240);
 	assert_string_equal(group_plan__name(&p, 1), "acme");
 	assert_string_equal(group_plan__name(&p, 2), "acme/inner");
 	assert_string_equal(group_plan__name(&p, group_plan__vm(&p, 1)), "db");
