@@ -602,12 +602,12 @@ static void test_other_shards(void **state)
 		for (unsigned k = 0; k < 16; k++)
 			read_page(k * 256 + 100 + i, k, 1);
 		assert_int_equal(known(), before + 16);
-		/* Cached where it belongs now, written where it belongs then, and so on. */
-		if (i % 2) {
-			write_page(page, 21, ++version);
-			continue;
-		}
-		read_page(page, 20, version);
+		/* Cached where it belongs now, written and cached where it belongs then, and so
+		 * on. */
+		if (i % 2)
+			write_page(page, 20, ++version);
+		else
+			read_page(page, 20, version);
 		read_page(page + 1, 20, 1);
 	}
 }
