@@ -21,7 +21,6 @@ initramfs "$WORK/initramfs" "$VIRTIO" "" "$BUILD/tests/guest/records" "$BUILD/te
 records=$BUILD/tests/guest/records
 pages=$BUILD/tests/guest/pages
 RANDOM=$SEED
-failures=
 
 # ---------------------------------------------------------------- kill the server, 100 times
 
@@ -260,11 +259,4 @@ case_live()
 	serve_stop
 }
 
-# Arguments choose cases.
-[ $# -gt 0 ] || set -- server qemu live
-for name; do
-	began=$SECONDS
-	apart "case_$name" || failures="$failures $name"
-	echo "$name took $((SECONDS - began)) s"
-done
-[ -z "$failures" ] || die "failed:$failures"
+cases "server qemu live" "$@"
