@@ -366,10 +366,10 @@ int journal__watch(struct journal *j)
 		return -errno;
 	}
 	if (!j->watchman) {
-		setsid();
 		signal(SIGINT, SIG_IGN);
 		signal(SIGTERM, SIG_IGN);
 		signal(SIGHUP, SIG_IGN);
+		setsid();
 		close(ends[1]);
 		keep_watch(j, ends[0]);
 	}
