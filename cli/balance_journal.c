@@ -174,19 +174,22 @@ static json_t *read_file(const struct journal *j, char *why, size_t size)
 	if (err)
 		snprintf(why, size, "cannot read the journal '%s': %s", j->path, strerror(-err));
 	else
-		snprintf(why, size, "'%s' is no journal of balance, or damaged", j->path);
+		snprintf(why, size,
+			 "'%s' is no journal of balance, or damaged: remove it, or give another "
+			 "--journal",
+			 j->path);
 	json_decref(all);
 	return NULL;
 }
 
-bool journal__keeps(const struct journal *j)
+bool journal__is_due(const struct journal *j)
 {
 	char why[BALANCE_WHY];
 	json_t *all = read_file(j, why, sizeof(why));
 	bool keep = json_is_true(json_object_get(all, "keep"));
 
 	json_decref(all);
-	return keep;
+	return journal__full(j) && !keep;
 }
 
 /* --- putting back --- */
@@ -338,7 +341,7 @@ static void keep_watch(struct journal *j, int from)
 	do
 		n = read(from, &byte, 1);
 	while (n < 0 && errno == EINTR);
-	if (n == 1 || !journal__full(j))
+	if (n == 1 || !journal__is_due(j))
 		_exit(0);
 	cli__note("ended without a word: what it changed is put back");
 	for (int i = 0; i < WATCHMAN_TRIES; i++) {

@@ -291,12 +291,16 @@ static int set_up_journal(struct balance *b)
 		return CLI_DONE;
 	if (journal__open(&b->journal, b->o->journal ?: BALANCE_JOURNAL, why, sizeof(why)))
 		return cli__failed("%s", why);
-	if (journal__full(b->journal) && !journal__keeps(b->journal)) {
+	if (journal__is_due(b->journal)) {
 		cli__note("another balance left its journal behind: what it changed is put back");
 		status = put_back(b);
 	}
-	if (status)
+	if (status) {
+		/* It stays, for --restore. */
+		journal__close(b->journal);
+		b->journal = NULL;
 		return status;
+	}
 	err = b->o->on_exit == EXIT_RESTORE ? journal__watch(b->journal) : 0;
 	return err ? cli__failed("cannot start the watchman: %s", strerror(-err)) : CLI_DONE;
 }
@@ -316,7 +320,7 @@ static int end_journal(struct balance *b)
 
 	if (!b->journal)
 		return CLI_DONE;
-	if (b->o->on_exit == EXIT_RESTORE && journal__full(b->journal))
+	if (journal__is_due(b->journal))
 		status = put_back(b);
 	else
 		journal__clear(b->journal);
@@ -370,6 +374,7 @@ int balance__run(const struct balance_options *o)
 	end = end_journal(&b);
 	balance_log__end(&b, !o->apply		       ? "dry run"
 			     : o->on_exit == EXIT_KEEP ? "left as last stated"
+			     : end		       ? "not all could be put back"
 						       : "put back as it was");
 	tear_down(&b);
 	return status ?: end ?: cli__flush();
