@@ -20,8 +20,6 @@
 #include "text_file.h"
 
 #define FILE_MAX (16UL << 20)
-/* Seconds that a VM has to answer. */
-#define PATIENCE 5
 /* A watchman goes on trying for so many seconds. */
 #define WATCHMAN_TRIES 10
 
@@ -203,10 +201,11 @@ static struct actuator *actuator_of(const json_t *entry)
 	if (!kind || !place)
 		return NULL;
 	if (!strcmp(kind, "balloon"))
-		return balloon__new(place, PATIENCE);
+		return balloon__new(place, BALANCE_PATIENCE);
 	if (!strcmp(kind, "cgroup"))
 		return memory_cgroup__new(place);
-	return !strcmp(kind, "cache") && disk ? cache_part__new(place, disk, PATIENCE) : NULL;
+	return !strcmp(kind, "cache") && disk ? cache_part__new(place, disk, BALANCE_PATIENCE)
+					      : NULL;
 }
 
 /* A limit says what it is; a balloon what there is of it, not what it was told. */
@@ -287,7 +286,7 @@ static void wait_until_shrunk(struct back *k, double until)
 /* First those that give memory back, then those that get it: there is no more than there was. */
 static int restore_all(const json_t *vms, struct back *backs, journal_told told, void *ctx)
 {
-	double until = cli__now() + PATIENCE;
+	double until = cli__now() + BALANCE_PATIENCE;
 	size_t n = json_array_size(vms);
 	int failed = 0;
 
