@@ -257,6 +257,7 @@ static void cgroup_of_the_kernel(void **state)
 /* --- a server with one disk --- */
 
 struct served {
+	const char *cache;
 	char last[512], line[512];
 	long max;
 };
@@ -270,16 +271,16 @@ static const char *served_reply(void *ctx, const char *line)
 		return has(line, "\"name\":\"web\"") ? "{\"ok\":true}\n"
 						     : "{\"error\":\"there is no disk\"}\n";
 	snprintf(s->line, sizeof(s->line),
-		 "{\"cache\":{\"capacity_bytes\":268435456},\"vms\":[{\"vm\":\"web\",\"pid\":77,"
+		 "{\"cache\":{\"%s\":268435456},\"vms\":[{\"vm\":\"web\",\"pid\":77,"
 		 "\"min_bytes\":1048576,\"max_bytes\":%ld,\"share\":100,\"target_bytes\":33554432,"
 		 "\"cached_bytes\":16777216}]}\n",
-		 s->max);
+		 s->cache, s->max);
 	return s->line;
 }
 
 static void cache(void **state)
 {
-	struct served served = {.max = 0};
+	struct served served = {.cache = "capacity_bytes"};
 	struct line_server s = {.reply = served_reply, .ctx = &served};
 	struct actuator *a, *other;
 	struct actuator_state now;
@@ -315,6 +316,9 @@ static void cache(void **state)
 	assert_int_equal(actuator__restore(a, saved, why, sizeof(why)), 0);
 	assert_true(has(served.last, "\"share\":1}"));
 	json_decref(saved);
+	served.cache = "capacity";
+	assert_int_equal(actuator__read(a, &now, why, sizeof(why)), -EPROTO);
+	assert_true(has(why, "another version") && !now.now);
 	assert_int_equal(actuator__read(other, &now, why, sizeof(why)), -ENODEV);
 	assert_int_equal(actuator__set(other, 1, why, sizeof(why)), -EREMOTEIO);
 	assert_string_equal(why, "there is no disk");
