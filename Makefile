@@ -118,10 +118,12 @@ include tests/rules.mk
 deps:
 	$(Q)tools/deps.sh
 
+# All CPUs build, unless -j says how many.
+JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 check: deps
-	$(Q)$(MAKE) all static tests
-	$(Q)$(MAKE) O=$(O)/san SAN=1 unit-tests vhost-tests
-	$(Q)$(MAKE) O=$(O)/fuzz SAN=fuzz CC=$(CLANG) fuzz-tests
+	$(Q)$(MAKE) $(JOBS) all static tests
+	$(Q)$(MAKE) $(JOBS) O=$(O)/san SAN=1 CFLAGS='-O1 -g -Wno-format-truncation' unit-tests vhost-tests
+	$(Q)$(MAKE) $(JOBS) O=$(O)/fuzz SAN=fuzz CC=$(CLANG) fuzz-tests
 	$(Q)BUILD=$(abspath $(O)) CLANG=$(CLANG) MAKE='$(MAKE)' tests/run $(TESTS)
 
 C_FILES = $(sort $(shell find bpf loader cache analysis cli tests bench -name '*.[ch]'))
@@ -133,7 +135,7 @@ lint:
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
 	$(say) CPPCHECK
 	$(Q)mkdir -p $(O)/cppcheck
-	$(Q)cppcheck --quiet --std=c11 --language=c --error-exitcode=1 --inline-suppr \
+	$(Q)cppcheck --quiet -j $(shell nproc) --std=c11 --language=c --error-exitcode=1 --inline-suppr \
 		--enable=warning,performance,portability --cppcheck-build-dir=$(O)/cppcheck \
 		--suppressions-list=tools/cppcheck.txt --library=tools/cppcheck.cfg \
 		$(filter-out %.bpf.c,$(filter %.c,$(C_FILES)))

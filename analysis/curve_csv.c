@@ -3,14 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "curve_csv.h"
+#include "size.h"
 
 static const char *const columns[] = {"vm",	    "space",	  "order",
 				      "size_pages", "size_bytes", "misses",
 				      "accesses",   "miss_ratio", "error"};
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
-/* What a size in pages may be, as everywhere. */
-#define MAX_PAGES (1ULL << 52)
 
 struct reader {
 	struct csv_text text;
@@ -26,7 +26,7 @@ static int take_size(struct reader *r, char *const fields[COLUMNS], __u64 *size)
 
 	if (!err)
 		err = csv_text__whole(&r->text, columns[4], fields[4], &bytes);
-	if (!err && (*size > MAX_PAGES || bytes != *size * PAGE_BYTES))
+	if (!err && (*size > SIZE_MAX_PAGES || bytes != *size * PAGE_BYTES))
 		err = csv_text__wrong(&r->text, "size_bytes %llu are not size_pages %llu", bytes,
 				      *size);
 	return err;
@@ -70,12 +70,6 @@ static bool same_curve(const struct named_curve *a, const struct named_curve *b)
 	return a->space == b->space && a->added == b->added && !strcmp(a->vm, b->vm);
 }
 
-/* Arrays double in size: room is needed when n is 0 or a power of two. */
-static void *with_room(void *v, size_t n, size_t size)
-{
-	return n & (n - 1) ? v : reallocarray(v, n ? 2 * n : 1, size);
-}
-
 static int add_curve(struct reader *r, const struct named_curve *key)
 {
 	struct curve_csv *out = r->out;
@@ -85,7 +79,7 @@ static int add_curve(struct reader *r, const struct named_curve *key)
 		if (same_curve(&out->curves[i], key))
 			return csv_text__wrong(&r->text, "the rows of '%.64s' are not together",
 					       key->vm);
-	curves = with_room(out->curves, out->n, sizeof(*curves));
+	curves = array__with_room(out->curves, out->n, sizeof(*curves));
 	if (!curves)
 		return -ENOMEM;
 	out->curves = curves;
@@ -109,7 +103,7 @@ static int add_point(struct reader *r, const struct named_curve *key, const stru
 	c = &out->curves[out->n - 1];
 	if (c->n && p->size <= c->points[c->n - 1].size)
 		return csv_text__wrong(&r->text, "the sizes of '%.64s' do not ascend", c->vm);
-	points = with_room(c->points, c->n, sizeof(*points));
+	points = array__with_room(c->points, c->n, sizeof(*points));
 	if (!points)
 		return -ENOMEM;
 	c->points = points;

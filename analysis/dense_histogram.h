@@ -30,7 +30,9 @@ static inline void dense_histogram__add(struct dense_histogram *h, __u64 d)
 	h->counted++;
 }
 
-static inline void dense_histogram__prefetch(const struct dense_histogram *h, __u64 d)
+/* See page_table__prefetch(). */
+static inline __attribute__((always_inline)) void
+dense_histogram__prefetch(const struct dense_histogram *h, __u64 d)
 {
 	__builtin_prefetch(&h->low[d], 1);
 }

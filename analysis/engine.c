@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../cache/exclusive_stack.h"
+#include "../cache/minmax.h"
 #include "engine.h"
 #include "reuse_histogram.h"
 #include "sample.h"
@@ -402,7 +403,7 @@ __u64 engine__max_distance(const struct engine *e, __u16 vm, enum page_space spa
 	ghosts = whole(ceil((exclusive_stack__ghosts(s->stack) + 1) / e->rate));
 	if (unseen > ghosts)
 		unseen = ghosts;
-	return reused > unseen ? reused : unseen;
+	return larger(reused, unseen);
 }
 
 __u64 engine__reuse(const struct engine *e, __u16 vm, enum page_space space, __u64 lo, __u64 hi)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "../cache/lru_stack.h"
+#include "../cache/minmax.h"
 #include "dense_histogram.h"
 #include "log_histogram.h"
 #include "reuse_histogram.h"
@@ -262,20 +263,15 @@ double reuse_histogram__reused_from(const struct reuse_histogram *h, double y)
 	return exact + (h->sampled ? log_histogram__from(&h->sampled->reused, y) : 0);
 }
 
-static __u64 max(__u64 a, __u64 b)
-{
-	return a > b ? a : b;
-}
-
 __u64 reuse_histogram__reused_end(const struct reuse_histogram *h)
 {
-	return max(h->reused.end, h->sampled ? log_histogram__end(&h->sampled->reused) : 0);
+	return larger(h->reused.end, h->sampled ? log_histogram__end(&h->sampled->reused) : 0);
 }
 
 __u64 reuse_histogram__unseen_end(const struct reuse_histogram *h)
 {
-	return max(log_histogram__end(&h->unseen),
-		   h->sampled ? log_histogram__end(&h->sampled->unseen) : 0);
+	return larger(log_histogram__end(&h->unseen),
+		      h->sampled ? log_histogram__end(&h->sampled->unseen) : 0);
 }
 
 static double sampled_misses(const struct sampled *s, double size)

@@ -8,7 +8,7 @@
 #include "size.h"
 
 /* So that bytes fit 64 bits. */
-#define MAX_PAGES ((1ULL << 52) - 1)
+#define MAX_PAGES (SIZE_MAX_PAGES - 1)
 /* Digits after the point that are looked at: 10^15 fits beside the largest unit. */
 #define MAX_FRACTION 15
 

@@ -8,6 +8,8 @@
 
 #include "../bpf/page_event.h"
 
+/* No size is above this, and those that people write are below: 64 bits hold their bytes. */
+#define SIZE_MAX_PAGES (1ULL << 52)
 /* Room for any formatted size. */
 #define SIZE_TEXT 24
 

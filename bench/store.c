@@ -193,9 +193,9 @@ static void capture_one(struct bench *b, __u64 page)
 
 static void hit_one(struct bench *b, __u64 page)
 {
-	__u64 frame = frame_of(b, page);
+	__u64 frame = frame_of(b, page), resident;
 	struct page_digest digest;
-	void *slot = exclusive_cache__take(b->cache, page, &digest);
+	void *slot = exclusive_cache__take(b->cache, page, &digest, &resident);
 
 	if (!slot)
 		die("hit", "a page is not cached");

@@ -341,7 +341,7 @@ void exclusive_stack__discard(struct exclusive_stack *s, __u64 page, __u64 count
 {
 	struct sweep range = {.stack = s, .page = page, .count = count, .mark_dead = mark_dead};
 
-	if (count > s->table.pages) {
+	if (page_table__sweep_pays(&s->table, count)) {
 		sweep(&range, in_range);
 		return;
 	}

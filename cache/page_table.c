@@ -14,12 +14,6 @@ static __u32 index_of_home(const struct page_table *t, __u64 key)
 	return page_table__home(t, key) - t->cells;
 }
 
-static void clear(struct page_table *t, __u32 from, __u32 to)
-{
-	for (; from < to; from++)
-		t->cells[from] = (struct page_cell){.key = PAGE_CELL_EMPTY};
-}
-
 /*
  * Put the pages of the cells from..room-1, the only ones there are, where they belong. They are in
  * order and none belongs further back than it is, so one pass does.
@@ -37,13 +31,13 @@ static void settle(struct page_table *t, __u32 from, bool (*fn)(void *, struct p
 			continue;
 		home = index_of_home(t, c.key);
 		if (home > to) {
-			clear(t, to, home);
+			page_table__wipe(t, to, home);
 			to = home;
 		}
 		t->cells[to++] = c;
 		pages++;
 	}
-	clear(t, to, t->room);
+	page_table__wipe(t, to, t->room);
 	t->pages = pages;
 }
 
@@ -67,10 +61,10 @@ static int resize(struct page_table *t, struct memory *m, __u32 homes)
 	if (err)
 		return err;
 	t->homes = homes;
-	t->full = homes / 5 * 4;
+	t->full = page_table__full(homes);
 	t->room = room;
 	settle(t, gather(t, old_room), NULL, NULL);
-	clear(t, room, room + PAGE_PROBES);
+	page_table__wipe(t, room, room + PAGE_PROBES);
 	return 0;
 }
 
@@ -138,6 +132,6 @@ void page_table__sweep(struct page_table *t, bool (*fn)(void *ctx, struct page_c
 {
 	settle(t, 0, fn, ctx);
 	if (t->hole)
-		clear(t, t->room, t->room + PAGE_PROBES);
+		page_table__wipe(t, t->room, t->room + PAGE_PROBES);
 	t->hole = t->hole_end = 0;
 }

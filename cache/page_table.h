@@ -139,7 +139,16 @@ void page_table__erase(struct page_table *t, struct page_cell *c);
  * is taken out. fn must not touch the table. */
 void page_table__sweep(struct page_table *t, bool (*fn)(void *ctx, struct page_cell *c), void *ctx);
 
-static inline void page_table__prefetch(const struct page_table *t, __u64 key)
+/* Whether that is faster than so many searches: cells in their order take little time each. */
+static inline bool page_table__sweep_pays(const struct page_table *t, __u64 searches)
+{
+	return searches > t->room / 16;
+}
+
+/* Inlined before anybody asks what it does: gcc takes a function that only prefetches for one
+ * without effect, and drops calls of it. */
+static inline __attribute__((always_inline)) void page_table__prefetch(const struct page_table *t,
+								       __u64 key)
 {
 	const struct page_cell *c = page_table__home(t, key);
 

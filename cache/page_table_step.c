@@ -37,12 +37,6 @@ static struct page_cell *seek(const struct page_table *t, __u32 homes, __u64 key
 	return c;
 }
 
-static void clear(struct page_table *t, __u32 from, __u32 to)
-{
-	for (; from < to; from++)
-		t->cells[from] = (struct page_cell){.key = PAGE_CELL_EMPTY};
-}
-
 /* --- growing --- */
 
 /* New cells are cleared from the last one down, ahead of the pages that come to them. */
@@ -54,7 +48,7 @@ static void clear_from(struct page_table *t, __u32 home)
 		return;
 	if (from < home)
 		from = home;
-	clear(t, from, t->hole_end);
+	page_table__wipe(t, from, t->hole_end);
 	t->hole_end = from;
 	if (from == t->hole + PAGE_PROBES)
 		t->hole = t->hole_end = 0;
@@ -110,7 +104,7 @@ static int begin_growth(struct page_table *t, struct memory *m, __u64 homes)
 		return err;
 	t->few_homes = t->at = t->homes;
 	t->homes = homes;
-	t->full = homes / 5 * 4;
+	t->full = page_table__full(homes);
 	t->room = room;
 	t->hole = old_room;
 	t->hole_end = room + PAGE_PROBES;
@@ -137,7 +131,7 @@ static void turn_round(struct page_table *t)
 	while (end->pos)
 		end++;
 	t->shrinking = false;
-	t->full = t->homes / 5 * 4;
+	t->full = page_table__full(t->homes);
 	t->at = t->few_homes;
 	grow_step(t, end);
 }
@@ -190,7 +184,7 @@ void page_table__begin_shrink(struct page_table *t)
 	if (homes >= t->homes)
 		return;
 	t->few_homes = homes;
-	t->full = homes / 5 * 4;
+	t->full = page_table__full(homes);
 	t->at = 0;
 	t->boundary = 0;
 	t->shrinking = true;
@@ -228,12 +222,12 @@ void page_table__clear(struct page_table *t, struct memory *m)
 {
 	t->pages = 0;
 	t->homes = PAGE_TABLE_FIRST_HOMES;
-	t->full = t->homes / 5 * 4;
+	t->full = page_table__full(t->homes);
 	t->room = t->homes + PAGE_TABLE_TAIL;
 	t->few_homes = t->hole = t->hole_end = 0;
 	t->boundary = 0;
 	t->shrinking = false;
 	region__shrink(&t->region, m, (t->room + PAGE_PROBES) * sizeof(*t->cells));
 	t->cells = t->region.base;
-	clear(t, 0, t->room + PAGE_PROBES);
+	page_table__wipe(t, 0, t->room + PAGE_PROBES);
 }

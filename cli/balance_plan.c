@@ -7,6 +7,7 @@
 
 #include "../analysis/plan/planner.h"
 #include "../analysis/size.h"
+#include "../cache/minmax.h"
 #include "balance.h"
 
 #define NS_PER_MS 1e6
@@ -104,7 +105,7 @@ static int make_leaf(struct balance *b, size_t i, double time, struct plan_node 
 	if (!balance_vm__seen(v, b->o->interval))
 		leaf->least = leaf->most = now.target;
 	else if (leaf->least < leaf->most && assured_from(v) > leaf->least)
-		leaf->least = assured_from(v) < leaf->most ? assured_from(v) : leaf->most;
+		leaf->least = smaller(assured_from(v), leaf->most);
 	round_bounds(b, now.target, &leaf->least, &leaf->most);
 	err = losses__steps(v->losses, leaf->least, leaf->most, now.target, &price, time, &steps,
 			    &leaf->nr_steps);

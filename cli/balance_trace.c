@@ -84,7 +84,6 @@ static void on_tracked(void *ctx, __u64 *pages, __u64 *max)
 }
 
 static const struct session_ops session_ops = {
-	.early = true,
 	.events = on_events,
 	.vm_new = on_vm_new,
 	.vm_ended = on_vm_ended,

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../cache/minmax.h"
 #include "../loader/vm_identity.h"
 #include "cgroup_text.h"
 
@@ -61,8 +62,11 @@ static int read_size(struct walk *w, int dir, const char *folder, const char *fi
 	if (n < 0)
 		return failed(w, folder, file, n);
 	w->controlled = true;
-	return cgroup_text__size(text, GROUPS_NO_LIMIT, pages) ? failed(w, folder, file, -EBADMSG)
-							       : 0;
+	if (!cgroup_text__size(text, GROUPS_NO_LIMIT, pages))
+		return 0;
+	snprintf(w->why, w->size, "%s of cgroup '%s' is neither 'max' nor a number of bytes", file,
+		 folder);
+	return -EBADMSG;
 }
 
 static int read_bounds(struct walk *w, int dir, const char *folder, struct group_spec *s)
@@ -78,11 +82,9 @@ static int read_bounds(struct walk *w, int dir, const char *folder, struct group
 		err = read_size(w, dir, folder, "memory.max", GROUPS_NO_LIMIT, &max);
 	if (err)
 		return err;
-	s->limit = high < max ? high : max;
-	s->reservation = min > low ? min : low;
+	s->limit = smaller(high, max);
 	/* The kernel lets anybody have more protection than it can use. */
-	if (s->reservation > s->limit)
-		s->reservation = s->limit;
+	s->reservation = smaller(larger(min, low), s->limit);
 	return 0;
 }
 
@@ -133,9 +135,13 @@ static int add(struct walk *w, int parent, const char *folder, const char *name,
 	int node = group_list__add(&w->out->list, parent, name, s);
 
 	if (node == -EEXIST)
-		snprintf(w->why, w->size, "VM '%s' has two cgroups, one is '%s'", name, folder);
-	else if (node < 0)
-		failed(w, folder, "the bounds", node);
+		snprintf(w->why, w->size,
+			 "VM '%s' has two cgroups, one is '%s': name a folder that has one of them",
+			 name, folder);
+	else if (node == -E2BIG)
+		snprintf(w->why, w->size,
+			 "more than %d groups and VMs, '%s' is one more: name a folder with fewer",
+			 GROUP_LIST_MAX, folder);
 	return node;
 }
 

@@ -21,7 +21,7 @@ struct cgroup_tree {
  *  - limit: the smaller of memory.high and memory.max.
  *  - shares: cgroups have none for memory, so they are the default, by what a VM can use.
  *
- * -errno, with a sentence in why; -ENOENT also when it has no VM.
+ * -errno, with a sentence in why but for -ENOMEM; -ENOENT also when it has no VM.
  */
 int cgroup_tree__read(struct cgroup_tree *out, const char *folder, const char *const *vms,
 		      size_t nr_vms, char *why, size_t size);

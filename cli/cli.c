@@ -83,6 +83,15 @@ int cli__flush(void)
 	return CLI_FAILED;
 }
 
+int cli__close(FILE *out, const char *path)
+{
+	bool whole = !ferror(out);
+
+	if (!fclose(out) && whole)
+		return CLI_DONE;
+	return cli__failed("cannot write '%s': %s", path, strerror(errno));
+}
+
 bool cli__parse_count(const char *text, __u64 min, __u64 max, __u64 *out)
 {
 	unsigned long long v;

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <getopt.h>
+#include <stdio.h>
 #include <linux/types.h>
 
 /* Exit statuses. */
@@ -32,6 +33,9 @@ int cli__bad_option(int opt, char **argv);
 /* Push stdout out. CLI_DONE, or CLI_FAILED with a line that says why (none for a closed pipe:
  * the reader knows). Says it once. */
 int cli__flush(void);
+
+/* Close a file that was written. CLI_DONE, or CLI_FAILED with a line that says why. */
+int cli__close(FILE *out, const char *path);
 
 /* Values of options. false: not one, or out of range. */
 bool cli__parse_count(const char *text, __u64 min, __u64 max, __u64 *out);

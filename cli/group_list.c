@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../analysis/array.h"
 #include "../analysis/size.h"
 #include "../analysis/utf8.h"
 #include "cli.h"
@@ -50,14 +51,12 @@ static char *full_name(const struct group_list *l, int parent, const char *name,
 int group_list__add(struct group_list *l, int parent, const char *name,
 		    const struct group_spec *spec)
 {
-	struct group_entry *entry = l->entry;
+	struct group_entry *entry;
 	char *full;
 
 	if (l->n == GROUP_LIST_MAX)
 		return -E2BIG;
-	/* Room doubles: it is full when n is a power of two. */
-	if (!(l->n & (l->n - 1)))
-		entry = reallocarray(entry, l->n ? 2 * l->n : 1, sizeof(*entry));
+	entry = array__with_room(l->entry, l->n, sizeof(*entry));
 	if (!entry)
 		return -ENOMEM;
 	l->entry = entry;

@@ -22,7 +22,7 @@ struct group_plan {
 	struct groups *groups; /* node 0 is the host, then the groups as listed, then the VMs */
 	const struct group_list *list;
 	const struct group_vm *vms;
-	size_t nr_groups, nr_vms;
+	size_t nr_groups;
 };
 
 /* VMs that are in no group are the host's own. The list and the VMs must live as long. -EINVAL: a
@@ -31,17 +31,16 @@ int group_plan__new(struct group_plan *out, const struct group_list *list,
 		    const struct group_vm *vms, size_t n, __u64 memory, char *why, size_t size);
 void group_plan__free(struct group_plan *p);
 
-/* The node of a group of the list, or of a VM. */
-int group_plan__group(const struct group_plan *p, size_t entry);
+/* The node of a VM; and the name of a node that is a group or a VM. */
 int group_plan__vm(const struct group_plan *p, size_t vm);
 const char *group_plan__name(const struct group_plan *p, int node);
 
-/* groups__check(), with a sentence in why: who refuses, and by how much. */
+/* 0, or -ENOSPC with a sentence in why: more is reserved in a group than it has, and it is not
+ * expandable. Where a limit refuses, the planner finds a clash. */
 int group_plan__admit(const struct group_plan *p, char *why, size_t size);
-/* The same for what a plan would not notice itself: groups that are not expandable. */
-int group_plan__admit_fixed(const struct group_plan *p, char *why, size_t size);
-/* Parents and bounds of all nodes (groups__count() of them), for the planner: what the VMs lose is
- * for the caller to add. A group's budget is at least its reservation, used or not. */
-void group_plan__nodes(const struct group_plan *p, struct plan_node *nodes);
+/* Parents and bounds of the groups (nr_groups of them), for the planner: among its nodes they are
+ * from `first` on, below `host`. A group's budget is at least its reservation, used or not. */
+void group_plan__nodes(const struct group_plan *p, size_t first, size_t host,
+		       struct plan_node *nodes);
 
 #endif

@@ -157,13 +157,6 @@ static void on_vm_new(void *ctx, const struct tracer_vm *vm)
 	}
 }
 
-static void forget(struct live *l, __u16 id)
-{
-	engine__forget(l->engine, id);
-	if (l->recent)
-		vm_recent__forget(l->recent, id);
-}
-
 static void on_vm_ended(void *ctx, const struct tracer_vm *vm)
 {
 	struct live *l = ctx;
@@ -174,16 +167,11 @@ static void on_vm_ended(void *ctx, const struct tracer_vm *vm)
 		cli__note("the report of %s is lost: out of memory", w->name);
 	if (w)
 		watch_list__ended(&l->list, w);
-	forget(l, vm->id);
+	engine__forget(l->engine, vm->id);
+	if (l->recent)
+		vm_recent__forget(l->recent, vm->id);
 	if (w && !l->opts.quiet)
 		cli__note("%s (pid %d) ended", w->name, (int)w->pid);
-}
-
-static void on_vm_ignored(void *ctx, __u16 id)
-{
-	struct live *l = ctx;
-
-	forget(l, id);
 }
 
 static void on_threshold(void *ctx, __u64 threshold)
@@ -215,11 +203,9 @@ static void on_tracked(void *ctx, __u64 *pages, __u64 *max)
 }
 
 static const struct session_ops session_ops = {
-	.early = true,
 	.events = on_events,
 	.vm_new = on_vm_new,
 	.vm_ended = on_vm_ended,
-	.vm_ignored = on_vm_ignored,
 	.threshold = on_threshold,
 	.tracked = on_tracked,
 };

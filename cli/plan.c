@@ -113,15 +113,13 @@ static int take_away(struct plan_vms *v, const char *name)
 
 static int take_memory(struct plan_vms *v, const struct plan_memory *m)
 {
-	size_t host = 0;
-
 	/* Of one host, whatever its name. */
+	size_t host = m->host ? plan_vms__find_host(v, m->host) : 0;
+
 	if (!m->host && v->nr_hosts > 1)
 		return cli__failed("there are %zu hosts: say whose memory it is, --memory "
 				   "%s=SIZE",
 				   v->nr_hosts, v->hosts[0].name);
-	while (m->host && host < v->nr_hosts && strcmp(v->hosts[host].name, m->host))
-		host++;
 	if (host == v->nr_hosts)
 		return cli__failed("there is no host '%s'; give its VMs as '%s=INPUT'", m->host,
 				   m->host);
@@ -216,18 +214,13 @@ static int tell_clashes(const struct plan_case *c, const struct plan_options *o)
 
 static int write_csv(const struct plan_rows *r, const char *path)
 {
-	bool to_stdout = !strcmp(path, "-"), whole;
+	bool to_stdout = !strcmp(path, "-");
 	FILE *out = to_stdout ? stdout : fopen(path, "we");
 
 	if (!out)
 		return cli__failed("cannot write '%s': %s", path, strerror(errno));
 	plan_show__csv(out, r);
-	if (to_stdout)
-		return cli__flush();
-	whole = !ferror(out);
-	if (fclose(out) || !whole)
-		return cli__failed("cannot write '%s': %s", path, strerror(errno));
-	return CLI_DONE;
+	return to_stdout ? cli__flush() : cli__close(out, path);
 }
 
 static void write_picture(FILE *script, void *ctx)

@@ -36,7 +36,9 @@ static bool now_of(const struct plan_vm *vm, __u64 *now)
 		*now = vm->facts.memory;
 	else if (vm->added && has(vm, FACT_DIRECT))
 		*now = vm->facts.direct;
-	return *now || has(vm, FACT_MEMORY) || (vm->added && has(vm, FACT_DIRECT));
+	else
+		return false;
+	return true;
 }
 
 /* Pages it had where the curve's size is 0. */
@@ -154,7 +156,7 @@ static int make_seats(struct plan_case *c, bool guess, char *why, size_t size)
 		if (!v->vms[i].gone)
 			err = make_seat(&c->seats[c->nr++], &v->vms[i], guess, why, size);
 	if (!err && !c->nr) {
-		snprintf(why, size, "no VM is left to plan for");
+		snprintf(why, size, "no VM is left to plan for: --without has taken all away");
 		err = -EINVAL;
 	}
 	return err;
@@ -258,7 +260,9 @@ static int solve(struct plan_case *c, const struct plan_case_opts *o, char *why,
 	char text[SIZE_TEXT];
 
 	if (err == -E2BIG)
-		snprintf(why, size, "a granule of %s is too small: a plan has at most %u granules",
+		snprintf(why, size,
+			 "a granule of %s is too small, a plan has at most %u of them; leave it "
+			 "out for one that fits",
 			 size__format(o->granule, text), PLAN_MAX_GRANULES);
 	return err;
 }
@@ -318,13 +322,16 @@ const char *plan_least__name(enum plan_least why)
 	return names[why];
 }
 
-const char *plan_seat__tell_least(const struct plan_seat *s, char text[PLAN_LEAST])
+#define LEAST_TEXT 128
+
+/* "1GiB (its min)" and the like. */
+static const char *tell_least(const struct plan_seat *s, char text[LEAST_TEXT])
 {
 	static const char *const words[] = {"", "its min", "its curve begins there",
 					    "to be no slower than it may", "reserved in its group"};
 	char size[SIZE_TEXT];
 
-	snprintf(text, PLAN_LEAST, "%s (%s)", size__format(s->least, size), words[s->why]);
+	snprintf(text, LEAST_TEXT, "%s (%s)", size__format(s->least, size), words[s->why]);
 	return text;
 }
 
@@ -371,13 +378,13 @@ static const struct plan_seat *next_largest(const struct plan_case *c, size_t gr
 static void tell_members(const struct plan_case *c, size_t group, char text[PLAN_CLASH])
 {
 	const struct plan_seat *s = NULL;
-	char least[PLAN_LEAST];
+	char least[LEAST_TEXT];
 	size_t n = 0, left = 0;
 
 	while ((s = next_largest(c, group, s)) && s->least) {
 		if (n < TOLD_MEMBERS)
 			add(text, PLAN_CLASH, "%s%.64s %s", n ? ", " : ": ", s->vm->name,
-			    plan_seat__tell_least(s, least));
+			    tell_least(s, least));
 		else
 			left++;
 		n++;
@@ -390,13 +397,13 @@ void plan_case__tell_clash(const struct plan_case *c, const struct plan_clash *c
 			   char text[PLAN_CLASH])
 {
 	const struct plan_seat *s = seat_of(c, clash->node);
-	char needs[SIZE_TEXT], most[SIZE_TEXT], least[PLAN_LEAST];
+	char needs[SIZE_TEXT], most[SIZE_TEXT], least[LEAST_TEXT];
 
 	size__format(clash->needs, needs);
 	size__format(clash->most, most);
 	if (s) {
 		snprintf(text, PLAN_CLASH, "'%.64s' needs %s, its max is %s: %llu bytes less",
-			 s->vm->name, plan_seat__tell_least(s, least), most,
+			 s->vm->name, tell_least(s, least), most,
 			 (clash->needs - clash->most) * PAGE_BYTES);
 		return;
 	}

@@ -63,9 +63,6 @@ void plan_case__free(struct plan_case *c);
 #define PLAN_CLASH 1024
 void plan_case__tell_clash(const struct plan_case *c, const struct plan_clash *clash,
 			   char text[PLAN_CLASH]);
-/* "its min of 1GiB" and the like. */
-#define PLAN_LEAST 128
-const char *plan_seat__tell_least(const struct plan_seat *s, char text[PLAN_LEAST]);
 /* "min", "curve", "assured" or "". */
 const char *plan_least__name(enum plan_least why);
 

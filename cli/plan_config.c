@@ -84,9 +84,7 @@ static int take_vm(void *ctx, struct yaml_at value, char *why, size_t size)
 		if (err)
 			err = yaml__refused(value, err, reason, why, size);
 	}
-	free(in.path);
-	free(in.host);
-	free(in.name);
+	plan_input__free(&in);
 	return err;
 }
 
@@ -133,8 +131,7 @@ static int add_input(struct host *h, const char *path, bool socket, struct yaml_
 	int err = in.path && in.host ? plan_options__take_input(h->o, &in, reason, sizeof(reason))
 				     : -ENOMEM;
 
-	free(in.path);
-	free(in.host);
+	plan_input__free(&in);
 	return err ? yaml__refused(at, err, reason, why, size) : 0;
 }
 

@@ -129,15 +129,12 @@ bool plan_facts__given(const struct plan_facts *f, enum plan_fact fact)
 	return f->given & 1U << fact;
 }
 
-const char *plan_fact__name(enum plan_fact fact)
-{
-	return facts[fact].name;
-}
-
 void plan_facts__know(struct plan_facts *f, enum plan_fact fact, double value)
 {
 	void *at = (char *)f + facts[fact].offset;
 
+	if (isnan(value))
+		return;
 	if (facts[fact].is_size)
 		*(__u64 *)at = value;
 	else

@@ -39,12 +39,11 @@ struct plan_facts {
 };
 
 bool plan_facts__given(const struct plan_facts *f, enum plan_fact fact);
-const char *plan_fact__name(enum plan_fact fact);
 /* Take one value as people write it. -ENOENT: no such name; -EEXIST: given before; -EINVAL; with a
  * sentence in why. */
 int plan_facts__set(struct plan_facts *f, const char *name, const char *value, char *why,
 		    size_t size);
-/* Take a figure that is known from elsewhere: pages, or the unit above. */
+/* Take a figure that is known from elsewhere: pages, or the unit above; NAN: it is not. */
 void plan_facts__know(struct plan_facts *f, enum plan_fact fact, double value);
 /* Take over what f lacks. */
 void plan_facts__fill(struct plan_facts *f, const struct plan_facts *from);

@@ -2,7 +2,6 @@
 /* VMs of a plan from files: folders of --csv, curve.csv, and whatever mrc reads. */
 #define _GNU_SOURCE /* asprintf */
 #include <errno.h>
-#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,12 +20,6 @@
 static int failed(const char *path, const char *why)
 {
 	return cli__failed("'%s': %s", path, why);
-}
-
-static void know(struct plan_facts *f, enum plan_fact fact, double value)
-{
-	if (!isnan(value))
-		plan_facts__know(f, fact, value);
 }
 
 /* --- CSV --- */
@@ -85,10 +78,10 @@ static void find_facts(const struct vms_csv *vms, const struct named_curve *curv
 
 		if (row->space != curve->space || strcmp(row->vm, curve->vm))
 			continue;
-		know(f, FACT_MEMORY, row->memory / PAGE_BYTES);
-		know(f, FACT_DIRECT, row->direct / PAGE_BYTES);
-		know(f, FACT_RATE, row->accesses);
-		know(f, FACT_LATENCY, row->latency);
+		plan_facts__know(f, FACT_MEMORY, row->memory / PAGE_BYTES);
+		plan_facts__know(f, FACT_DIRECT, row->direct / PAGE_BYTES);
+		plan_facts__know(f, FACT_RATE, row->accesses);
+		plan_facts__know(f, FACT_LATENCY, row->latency);
 	}
 }
 

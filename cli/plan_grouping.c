@@ -12,16 +12,17 @@
 static int find_host(const struct plan_vms *v, const char *name, const char *what,
 		     struct plan_host **out)
 {
+	size_t host;
+
 	if (!name && v->nr_hosts > 1)
 		return cli__failed("there are %zu hosts, and the %s are not said to be of one of "
 				   "them, such as '%s'",
 				   v->nr_hosts, what, v->hosts[0].name);
-	for (size_t i = 0; i < v->nr_hosts; i++)
-		if (!name || !strcmp(v->hosts[i].name, name)) {
-			*out = &v->hosts[i];
-			return CLI_DONE;
-		}
-	return cli__failed("there is no host '%s'; give its VMs as '%s=INPUT'", name, name);
+	host = name ? plan_vms__find_host(v, name) : 0;
+	if (host == v->nr_hosts)
+		return cli__failed("there is no host '%s'; give its VMs as '%s=INPUT'", name, name);
+	*out = &v->hosts[host];
+	return CLI_DONE;
 }
 
 /* A folder that is bounded bounds its VMs. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../analysis/export.h"
+#include "../cache/minmax.h"
 #include "columns.h"
 
 static bool has_groups(const struct plan_vms *v, size_t host)
@@ -50,13 +51,11 @@ static int check_names(const struct plan_vms *v, size_t host, char *why, size_t 
 /* What is above its curve's end is of no use to it. */
 static struct group_vm vm_of(const struct plan_seat *s)
 {
-	__u64 used = appetite__flat_from(s->appetite);
-
 	return (struct group_vm){
 		.name = s->vm->name,
 		.least = s->least,
-		.most = s->most < GROUPS_NO_LIMIT ? s->most : GROUPS_NO_LIMIT,
-		.active = used < GROUPS_NO_LIMIT ? used : GROUPS_NO_LIMIT,
+		.most = smaller(s->most, GROUPS_NO_LIMIT),
+		.active = smaller(appetite__flat_from(s->appetite), GROUPS_NO_LIMIT),
 		.size = s->vm->fresh ? s->assurance.baseline : s->now,
 	};
 }
@@ -102,17 +101,9 @@ static void add_nodes(struct plan_case *c, size_t host)
 	struct plan_groups *g = &c->groups[host];
 
 	g->first = c->nr_nodes;
-	for (size_t i = 1; i <= g->plan.nr_groups; i++) {
-		const struct group_spec *s = groups__spec(g->plan.groups, i);
-		int parent = groups__parent(g->plan.groups, i);
-
-		c->names[c->nr_nodes] = group_plan__name(&g->plan, i);
-		c->nodes[c->nr_nodes++] = (struct plan_node){
-			.parent = parent ? g->first + parent - 1 : plan_case__host_node(c, host),
-			.least = s->reservation,
-			.most = s->limit < GROUPS_NO_LIMIT ? s->limit : PLAN_NO_MOST,
-		};
-	}
+	group_plan__nodes(&g->plan, g->first, plan_case__host_node(c, host), &c->nodes[g->first]);
+	for (size_t i = 1; i <= g->plan.nr_groups; i++)
+		c->names[c->nr_nodes++] = group_plan__name(&g->plan, i);
 }
 
 /* Nobody is entitled to anything where not all are let in: the plan has a clash then. */
@@ -144,7 +135,7 @@ static int make_one(struct plan_case *c, size_t host, unsigned int tax, char *wh
 	narrow_seats(c, host);
 	add_nodes(c, host);
 	if (!c->refusal[0])
-		group_plan__admit_fixed(&g->plan, c->refusal, sizeof(c->refusal));
+		group_plan__admit(&g->plan, c->refusal, sizeof(c->refusal));
 	return entitle(g, tax);
 }
 

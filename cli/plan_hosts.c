@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* HOSTS.csv: what is in it becomes memory and inputs of a plan, as options would say them. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,18 +30,8 @@ static int add_curves(struct plan_options *o, const struct host_row *h, char *wh
 	struct plan_input in = {.path = beside(o->hosts_file, h->curves), .host = strdup(h->name)};
 	int err = in.path && in.host ? plan_options__take_input(o, &in, why, size) : -ENOMEM;
 
-	free(in.path);
-	free(in.host);
+	plan_input__free(&in);
 	return err;
-}
-
-/* After what options and the file of the plan say, which wins. */
-static int add_memory(struct plan_options *o, const struct host_row *h, char *why, size_t size)
-{
-	char pages[32];
-
-	snprintf(pages, sizeof(pages), "%llup", h->memory);
-	return plan_options__put_memory(o, h->name, pages, why, size);
 }
 
 int plan_hosts__read(struct plan_options *o)
@@ -58,10 +47,13 @@ int plan_hosts__read(struct plan_options *o)
 	free(text);
 	if (err == -EINVAL)
 		return cli__failed("'%s', line %llu: %s", o->hosts_file, fault.line, fault.reason);
+	/* After what options and the file of the plan say, which wins. */
 	for (size_t i = 0; i < o->hosts.n && !err; i++) {
-		err = add_memory(o, &o->hosts.hosts[i], why, sizeof(why));
-		if (!err && o->hosts.hosts[i].curves)
-			err = add_curves(o, &o->hosts.hosts[i], why, sizeof(why));
+		const struct host_row *h = &o->hosts.hosts[i];
+
+		err = plan_options__put_pages(o, h->name, h->memory);
+		if (!err && h->curves)
+			err = add_curves(o, h, why, sizeof(why));
 	}
 	return err ? cli__failed("%s", why[0] ? why : "out of memory") : CLI_DONE;
 }

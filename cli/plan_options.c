@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../analysis/array.h"
 #include "../analysis/size.h"
 #include "cli.h"
 #include "disk_spec.h"
@@ -123,7 +124,7 @@ static void *grow(void *list, size_t *n, size_t size)
 	char *old, *more;
 
 	memcpy(&old, list, sizeof(old));
-	more = reallocarray(old, *n + 1, size);
+	more = array__with_room(old, *n, size);
 	if (!more)
 		return NULL;
 	memcpy(list, &more, sizeof(more));
@@ -146,7 +147,7 @@ static void free_words(struct plan_words *w)
 	free(w->v);
 }
 
-static void free_input(struct plan_input *in)
+void plan_input__free(struct plan_input *in)
 {
 	free(in->path);
 	free(in->host);
@@ -157,7 +158,7 @@ static void free_input(struct plan_input *in)
 void plan_options__free(struct plan_options *o)
 {
 	for (size_t i = 0; i < o->nr_inputs; i++)
-		free_input(&o->inputs[i]);
+		plan_input__free(&o->inputs[i]);
 	for (size_t i = 0; i < o->nr_wishes; i++)
 		free(o->wishes[i].name);
 	for (size_t i = 0; i < o->nr_memory; i++)
@@ -228,26 +229,31 @@ int plan_options__add_input(struct plan_options *o, const char *text, bool socke
 		err = no_memory(why, size);
 	else
 		err = plan_options__take_input(o, &in, why, size);
-	free_input(&in);
+	plan_input__free(&in);
 	return err;
+}
+
+int plan_options__put_pages(struct plan_options *o, const char *host, __u64 pages)
+{
+	struct plan_memory *m = grow(&o->memory, &o->nr_memory, sizeof(*m));
+
+	if (!m)
+		return -ENOMEM;
+	m->pages = pages;
+	m->host = host ? strdup(host) : NULL;
+	return host && !m->host ? -ENOMEM : 0;
 }
 
 int plan_options__put_memory(struct plan_options *o, const char *host, const char *text, char *why,
 			     size_t size)
 {
-	struct plan_memory *m;
 	__u64 pages;
 
 	if (size__parse(text, &pages)) {
 		snprintf(why, size, "memory '%s' is not a size such as 64GiB", text);
 		return -EINVAL;
 	}
-	m = grow(&o->memory, &o->nr_memory, sizeof(*m));
-	if (!m)
-		return no_memory(why, size);
-	m->pages = pages;
-	m->host = host ? strdup(host) : NULL;
-	return host && !m->host ? no_memory(why, size) : 0;
+	return plan_options__put_pages(o, host, pages) ? no_memory(why, size) : 0;
 }
 
 int plan_options__add_memory(struct plan_options *o, const char *text, char *why, size_t size)
@@ -381,12 +387,12 @@ int plan_options__add_vm(struct plan_options *o, const char *text, char *why, si
 	int err = disk_spec__split(text, take_vm_part, &in, why, size);
 
 	if (!err && (!in.name || !in.name[0])) {
-		snprintf(why, size, "'%s' begins with no name", text);
+		snprintf(why, size, "'%s' begins with no name: it is NAME,FACT=VALUE,...", text);
 		err = -EINVAL;
 	}
 	if (!err)
 		err = plan_options__add_wish(o, in.name, &in.facts, why, size);
-	free_input(&in);
+	plan_input__free(&in);
 	return err;
 }
 
@@ -397,7 +403,7 @@ int plan_options__add_new(struct plan_options *o, const char *text, char *why, s
 
 	if (!err)
 		err = plan_options__take_input(o, &in, why, size);
-	free_input(&in);
+	plan_input__free(&in);
 	return err;
 }
 

@@ -82,12 +82,15 @@ int plan_options__parse(struct plan_options *o, int argc, char **argv);
 /* [HOST=]PATH, of a control socket if so. */
 int plan_options__add_input(struct plan_options *o, const char *text, bool socket, char *why,
 			    size_t size);
+void plan_input__free(struct plan_input *in);
 /* Takes over what is in it. */
 int plan_options__take_input(struct plan_options *o, struct plan_input *in, char *why, size_t size);
 /* [HOST=]SIZE. */
 int plan_options__add_memory(struct plan_options *o, const char *text, char *why, size_t size);
 int plan_options__put_memory(struct plan_options *o, const char *host, const char *text, char *why,
 			     size_t size);
+/* -ENOMEM. */
+int plan_options__put_pages(struct plan_options *o, const char *host, __u64 pages);
 /* name may end in @HOST. */
 int plan_options__add_wish(struct plan_options *o, const char *name, const struct plan_facts *facts,
 			   char *why, size_t size);

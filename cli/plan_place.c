@@ -53,6 +53,15 @@ static int no_memory(void)
 	return cli__failed("out of memory");
 }
 
+static int not_packed(int err)
+{
+	if (err == -ENOMEM)
+		return no_memory();
+	return cli__failed(
+		"more than %u VMs or %u hosts are too many to place at once: leave some out",
+		PACK_MAX_VMS, PACK_MAX_HOSTS);
+}
+
 /* What is assured, or its min; who may have nothing at all takes a page. */
 static void add_vm(struct places *p, const struct plan_seat *s)
 {
@@ -230,15 +239,6 @@ static int find_places(struct places *p, double seconds)
 	return 0;
 }
 
-static int find_host(const struct plan_vms *v, const char *name, size_t *host)
-{
-	for (*host = 0; *host < v->nr_hosts; ++*host)
-		if (!strcmp(v->hosts[*host].name, name))
-			return CLI_DONE;
-	return cli__failed("--failover '%s': there is no such host; the first one is '%s'", name,
-			   v->nr_hosts ? v->hosts[0].name : "");
-}
-
 static int fail_over(struct places *p, struct plan_case *c, size_t failed, double seconds)
 {
 	struct plan_host *host = &p->v->hosts[failed];
@@ -248,8 +248,7 @@ static int fail_over(struct places *p, struct plan_case *c, size_t failed, doubl
 	list_failover(p, c, failed);
 	err = find_places(p, seconds);
 	if (err)
-		return err == -ENOMEM ? no_memory()
-				      : cli__failed("there are too many VMs to place");
+		return not_packed(err);
 	snprintf(lead, sizeof(lead), "if '%.64s' fails, ", host->name);
 	if (p->nowhere)
 		return no_place(p, lead);
@@ -265,11 +264,12 @@ int plan_place__failover(struct plan_placing *out, struct plan_vms *v, const cha
 	char why[PLAN_WHY];
 	struct plan_case c;
 	struct places p;
-	size_t failed;
-	int status = find_host(v, host, &failed);
+	size_t failed = plan_vms__find_host(v, host);
+	int status;
 
-	if (status)
-		return status;
+	if (failed == v->nr_hosts)
+		return cli__failed("--failover '%s': there is no such host; the first one is '%s'",
+				   host, failed ? v->hosts[0].name : "");
 	if (plan_case__make(&c, v, o, why, sizeof(why)))
 		return cli__failed("%s", why);
 	*out = (struct plan_placing){.placed = true, .failed = v->hosts[failed].name};
@@ -284,16 +284,12 @@ int plan_place__failover(struct plan_placing *out, struct plan_vms *v, const cha
 
 static int check_hosts(const struct plan_vms *v)
 {
-	bool any = false;
-
-	for (size_t i = 0; i < v->nr_hosts; i++) {
-		any |= v->hosts[i].given;
+	for (size_t i = 0; i < v->nr_hosts; i++)
 		if (v->hosts[i].groups)
 			return cli__failed(
 				"groups are those of one host, and packing takes VMs away "
 				"from theirs: say what VMs need with min and max");
-	}
-	return any ? CLI_DONE : cli__failed("no host has memory to pack VMs on");
+	return CLI_DONE;
 }
 
 static void list_packing(struct places *p, const struct plan_case *c)
@@ -453,8 +449,7 @@ static int pack(struct plan_placing *out, struct places *p, double seconds)
 	int err = pack__solve(&packed, &o);
 
 	if (err)
-		return err == -ENOMEM ? no_memory()
-				      : cli__failed("there are too many VMs or hosts to pack");
+		return not_packed(err);
 	take_packing(p, packed);
 	*out = (struct plan_placing){
 		.placed = true,

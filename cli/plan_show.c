@@ -352,7 +352,6 @@ static void json_row(FILE *out, const struct plan_case *c, const struct plan_row
 static void json_hosts(FILE *out, const struct plan_rows *r)
 {
 	const struct plan_vms *v = r->c->vms;
-
 	const char *comma = "";
 
 	fputs(",\"hosts\":[", out);

@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../analysis/size.h"
 #include "cli.h"
 #include "control_client.h"
 #include "plan_vms.h"
 
-/* Larger numbers are none of pages, bytes or accesses. */
-#define MAX_PAGES (1ULL << 52)
+/* Larger numbers are none of bytes or accesses. */
 #define MAX_FIGURE 1e18
 
 /* --- the parts of an answer --- */
@@ -37,7 +37,7 @@ static bool take_point(const json_t *row, const struct curve_point *before, stru
 		if (!(v[i] >= 0 && v[i] <= MAX_FIGURE))
 			return false;
 	}
-	if (v[0] > MAX_PAGES || v[4] > 1 || v[1] > v[2])
+	if (v[0] > SIZE_MAX_PAGES || v[4] > 1 || v[1] > v[2])
 		return false;
 	*out = (struct curve_point){v[0], v[1], v[2], v[4]};
 	return !before || out->size > before->size;
@@ -58,12 +58,6 @@ static int take_points(const json_t *curve, struct plan_curve *out)
 }
 
 /* --- what is known of a VM --- */
-
-static void know(struct plan_facts *f, enum plan_fact fact, double value)
-{
-	if (!isnan(value))
-		plan_facts__know(f, fact, value);
-}
 
 /* Disks of one guest: its memory counts once, for the first of them. */
 static bool shares_memory(const json_t *stats, const json_t *vm)
@@ -102,15 +96,15 @@ static void take_facts(const json_t *stats, const json_t *vm, const json_t *curv
 
 	if (shares_memory(stats, vm))
 		own = 0;
-	know(&c->facts, FACT_DIRECT, own);
-	know(&c->facts, FACT_MEMORY, isnan(served) ? own : own + served);
+	plan_facts__know(&c->facts, FACT_DIRECT, own);
+	plan_facts__know(&c->facts, FACT_MEMORY, isnan(served) ? own : own + served);
 	if (min > 0)
-		know(&c->facts, FACT_MIN, own + min);
+		plan_facts__know(&c->facts, FACT_MIN, own + min);
 	if (max > 0)
-		know(&c->facts, FACT_MAX, own + max);
-	know(&c->facts, FACT_RATE, rate_of(vm, curve, c));
+		plan_facts__know(&c->facts, FACT_MAX, own + max);
+	plan_facts__know(&c->facts, FACT_RATE, rate_of(vm, curve, c));
 	if (c->space == SPACE_DISK)
-		know(&c->facts, FACT_LATENCY, figure_of(vm, "miss_page_ns"));
+		plan_facts__know(&c->facts, FACT_LATENCY, figure_of(vm, "miss_page_ns"));
 }
 
 /* What the cache has beside what its disks are to have. */
@@ -136,7 +130,10 @@ static int take_curve(const json_t *stats, const json_t *curve, struct plan_curv
 	if (!err && (!name || (strcmp(space, "disk") && strcmp(space, "mem"))))
 		err = -EINVAL;
 	if (err) {
-		snprintf(why, size, "%s", err == -ENOMEM ? "out of memory" : "no curve of hvtrace");
+		snprintf(why, size, "%s",
+			 err == -ENOMEM
+				 ? "out of memory"
+				 : "its answer is no curve as hvtrace of this version has it");
 		return err;
 	}
 	out->vm = name;

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../analysis/array.h"
+
 void plan_vms__free(struct plan_vms *v)
 {
 	for (size_t i = 0; i < v->nr; i++) {
@@ -23,15 +25,24 @@ void plan_vms__free(struct plan_vms *v)
 	*v = (struct plan_vms){0};
 }
 
+size_t plan_vms__find_host(const struct plan_vms *v, const char *name)
+{
+	size_t host = 0;
+
+	while (host < v->nr_hosts && strcmp(v->hosts[host].name, name))
+		host++;
+	return host;
+}
+
 int plan_vms__host(struct plan_vms *v, const char *name, size_t *host)
 {
 	struct plan_host *hosts;
 
 	name = name ?: PLAN_HOST;
-	for (*host = 0; *host < v->nr_hosts; ++*host)
-		if (!strcmp(v->hosts[*host].name, name))
-			return 0;
-	hosts = reallocarray(v->hosts, v->nr_hosts + 1, sizeof(*hosts));
+	*host = plan_vms__find_host(v, name);
+	if (*host < v->nr_hosts)
+		return 0;
+	hosts = array__with_room(v->hosts, v->nr_hosts, sizeof(*hosts));
 	if (!hosts)
 		return -ENOMEM;
 	v->hosts = hosts;
@@ -49,7 +60,7 @@ int plan_vms__add(struct plan_vms *v, const struct plan_vm *vm)
 	for (size_t i = 0; i < v->nr; i++)
 		if (v->vms[i].host == vm->host && !strcmp(v->vms[i].name, vm->name))
 			return -EEXIST;
-	vms = reallocarray(v->vms, v->nr + 1, sizeof(*vms));
+	vms = array__with_room(v->vms, v->nr, sizeof(*vms));
 	if (!vms)
 		return -ENOMEM;
 	v->vms = vms;
@@ -158,7 +169,9 @@ static int check_wanted(const struct content *in, char *why, size_t size)
 						  : " of the space mem",
 			 s->only ? " of the VMs asked for" : "", in->n ? "" : ": nothing was seen");
 	else if (wanted > 1 && s->name)
-		snprintf(why, size, "there are curves of %zu VMs in it, and one name for them",
+		snprintf(why, size,
+			 "there are curves of %zu VMs in it, and one name for them: give that of "
+			 "one of them, or none",
 			 wanted);
 	else
 		return 0;

@@ -46,6 +46,8 @@ struct plan_vms {
 };
 
 void plan_vms__free(struct plan_vms *v);
+/* Index of a host; nr_hosts: there is none of that name. */
+size_t plan_vms__find_host(const struct plan_vms *v, const char *name);
 /* The host of this name, which is made if need be; NULL: the one without a name. -ENOMEM. */
 int plan_vms__host(struct plan_vms *v, const char *name, size_t *host);
 /* One more, with its points copied. -EEXIST: its host has one of that name; -ENOMEM. */

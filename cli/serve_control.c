@@ -70,9 +70,11 @@ static bool take_disk(struct control_call *call, const json_t *request, struct d
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)request, key,
-			    value) if (strcmp(key, "cmd") &&
-				       !take_member(call, d, key, value)) return false;
+	json_object_foreach((json_t *)request, key, value)
+	{
+		if (strcmp(key, "cmd") && !take_member(call, d, key, value))
+			return false;
+	}
 	return true;
 }
 

@@ -196,7 +196,6 @@ static int write_file(const struct serve *s, const char *name, const char *head,
 		      void (*rows)(FILE *out, const struct served *d))
 {
 	char path[4096];
-	bool whole;
 	FILE *out;
 
 	snprintf(path, sizeof(path), "%s/%s", s->opts.csv, name);
@@ -208,10 +207,7 @@ static int write_file(const struct serve *s, const char *name, const char *head,
 		rows(out, s->disks.disks[i]);
 	if (s->disks.nr_rest)
 		rows(out, &s->disks.rest);
-	whole = !ferror(out);
-	if (fclose(out) || !whole)
-		return cli__failed("cannot write '%s': %s", path, strerror(errno));
-	return CLI_DONE;
+	return cli__close(out, path);
 }
 
 static int write_facts(const struct serve *s)

@@ -34,7 +34,7 @@ struct session {
 	/* VM slots: who holds it, as generation + 1 (0 = nobody known). */
 	struct {
 		__u64 holder;
-		bool ignored, ended;
+		bool wanted, ended; /* its events are; its end was told */
 	} slots[PE_MAX_VMS];
 };
 
@@ -213,12 +213,9 @@ static void see_new(struct session *s, const struct tracer_vm *vm)
 {
 	s->slots[vm->id].holder = vm->generation + 1;
 	s->slots[vm->id].ended = false;
-	s->slots[vm->id].ignored = !session__chosen(s, vm);
-	if (s->slots[vm->id].ignored) {
-		if (s->ops->vm_ignored)
-			s->ops->vm_ignored(s->ctx, vm->id);
+	s->slots[vm->id].wanted = session__chosen(s, vm);
+	if (!s->slots[vm->id].wanted)
 		return;
-	}
 	s->seen_any = true;
 	s->ops->vm_new(s->ctx, vm);
 }
@@ -228,13 +225,14 @@ static void see_vm(struct session *s, const struct tracer_vm *vm)
 {
 	if (s->slots[vm->id].holder != vm->generation + 1)
 		see_new(s, vm);
-	s->nr_vms += !s->slots[vm->id].ignored && !vm->ended;
+	s->nr_vms += s->slots[vm->id].wanted && !vm->ended;
 	if (!vm->ended || s->slots[vm->id].ended)
 		return;
 	s->slots[vm->id].ended = true;
-	if (!s->slots[vm->id].ignored)
+	if (s->slots[vm->id].wanted)
 		s->ops->vm_ended(s->ctx, vm);
-	s->slots[vm->id].ignored = false;
+	/* The slot's next holder is nobody's choice before it is seen. */
+	s->slots[vm->id].wanted = false;
 }
 
 static __u64 see_vms(struct session *s)
@@ -253,22 +251,15 @@ static __u64 see_vms(struct session *s)
 
 /* --- events --- */
 
-static bool wanted(const struct session *s, __u16 vm)
-{
-	/* Without --vm every VM will be chosen. */
-	bool known = s->slots[vm].holder || !s->opts->nr_names || s->ops->early;
-
-	return known && !s->slots[vm].ignored;
-}
-
 static void on_events(void *ctx, const struct page_event *events, size_t n)
 {
 	struct session *s = ctx;
 	size_t begin = 0, i;
 
+	see_vms(s);
 	/* Runs of wanted events are passed on whole. */
 	for (i = 0; i < n; i++) {
-		if (wanted(s, events[i].vm))
+		if (s->slots[events[i].vm].wanted)
 			continue;
 		if (i > begin)
 			s->ops->events(s->ctx, events + begin, i - begin);

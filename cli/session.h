@@ -12,17 +12,12 @@
 struct session;
 
 struct session_ops {
-	/* Whether events of VMs that are not listed yet are wanted, too: what turns out not to be
-	 * chosen has to be forgotten then. A VM is listed within one poll of its first event. */
-	bool early;
-	/* Events of the VMs that were chosen. */
+	/* Events of the VMs that were chosen: after vm_new of theirs, and before vm_ended. */
 	void (*events)(void *ctx, const struct page_event *events, size_t n);
 	/* A chosen VM is listed for the first time. */
 	void (*vm_new)(void *ctx, const struct tracer_vm *vm);
 	/* A chosen VM is listed for the last time: its counters can still be read. */
 	void (*vm_ended)(void *ctx, const struct tracer_vm *vm);
-	/* A VM turned out not to be chosen: forget its events. May be NULL without `early`. */
-	void (*vm_ignored)(void *ctx, __u16 id);
 	/* The sampling threshold is about to be lowered. */
 	void (*threshold)(void *ctx, __u64 threshold);
 	/* Pages tracked now, and at most; may be NULL. */

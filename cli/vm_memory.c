@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "vm_memory.h"
 
-static __u64 min(__u64 a, __u64 b)
-{
-	return a < b ? a : b;
-}
+#include "../cache/minmax.h"
 
 __u64 vm_memory__now(struct vm_memory *m, __u64 slots, __u64 resident, __u64 discarded)
 {
@@ -16,6 +13,6 @@ __u64 vm_memory__now(struct vm_memory *m, __u64 slots, __u64 resident, __u64 dis
 		m->discarded = discarded;
 	}
 	/* What the host pages out is not given back: nobody unmapped it for good. */
-	gone = min(m->top - resident, discarded - m->discarded);
-	return resident ? slots - min(gone, slots) : slots;
+	gone = smaller(m->top - resident, discarded - m->discarded);
+	return resident ? slots - smaller(gone, slots) : slots;
 }

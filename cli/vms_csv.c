@@ -7,14 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../analysis/array.h"
 #include "../analysis/export.h"
+#include "../analysis/size.h"
 #include "cli.h"
 
 static const char *const columns[] = {"vm",	      "space",		"memory_bytes",
 				      "direct_bytes", "accesses_per_s", "miss_latency_ns"};
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
-/* 2^52 pages, as everywhere. */
-#define MAX_BYTES 0x1p64
+#define MAX_BYTES ((double)SIZE_MAX_PAGES * PAGE_BYTES)
 
 /* --- reading --- */
 
@@ -46,7 +47,7 @@ static int take_row(struct csv_text *t, char *const fields[COLUMNS], struct vms_
 
 static int add_row(struct vms_csv *out, const struct vms_csv_row *row)
 {
-	struct vms_csv_row *rows = reallocarray(out->rows, out->n + 1, sizeof(*rows));
+	struct vms_csv_row *rows = array__with_room(out->rows, out->n, sizeof(*rows));
 
 	if (!rows)
 		return -ENOMEM;
@@ -109,7 +110,6 @@ static void put_row(FILE *out, const struct vms_csv_row *row)
 int vms_csv__write(const char *dir, const struct vms_csv_row *rows, size_t n)
 {
 	char path[4096];
-	bool whole;
 	FILE *out;
 
 	snprintf(path, sizeof(path), "%s/vms.csv", dir);
@@ -121,8 +121,5 @@ int vms_csv__write(const char *dir, const struct vms_csv_row *rows, size_t n)
 	fputc('\n', out);
 	for (size_t i = 0; i < n; i++)
 		put_row(out, &rows[i]);
-	whole = !ferror(out);
-	if (fclose(out) || !whole)
-		return cli__failed("cannot write '%s': %s", path, strerror(errno));
-	return CLI_DONE;
+	return cli__close(out, path);
 }

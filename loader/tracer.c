@@ -204,9 +204,10 @@ int tracer__poll(struct tracer *t, int timeout_ms, tracer_event_fn fn, void *ctx
 	got = collect(t);
 	if (got < 0)
 		return got;
-	got = merge__take(t->merge, t->until, fn, ctx);
-	tracer__grow_frames(t);
 	tracer__scan_vms(t);
+	got = merge__take(t->merge, t->until, fn, ctx);
+	tracer__end_vms(t);
+	tracer__grow_frames(t);
 	tracer__check_waiting(t);
 	return err ? err : got;
 }
@@ -217,8 +218,11 @@ int tracer__drain(struct tracer *t, tracer_event_fn fn, void *ctx)
 
 	if (err < 0)
 		return err;
+	tracer__scan_vms(t);
 	t->until = tracer__now();
-	return merge__take(t->merge, ~0ULL, fn, ctx);
+	err = merge__take(t->merge, ~0ULL, fn, ctx);
+	tracer__end_vms(t);
+	return err;
 }
 
 void tracer__set_threshold(struct tracer *t, __u64 threshold)

@@ -54,7 +54,8 @@ int tracer__attach(struct tracer *t);
 /* Detaches all; nothing stays in the kernel. free(NULL) is fine. */
 void tracer__free(struct tracer *t);
 
-/* A batch of events in the order of their time (over all CPUs). */
+/* A batch of events in the order of their time (over all CPUs). The VMs that they are of are
+ * listed by then, and none of them is shown as ended. */
 typedef void (*tracer_event_fn)(void *ctx, const struct page_event *events, size_t n);
 
 /* Wait up to timeout_ms for events (returns early on a signal: -EINTR), hand

@@ -16,8 +16,8 @@
 
 struct hvtrace_bpf; /* the skeleton */
 
-/* A VM's life: seen -> live; exited -> shown as ended once all its events are
- * through -> slot freed at the next poll. */
+/* A VM's life: seen -> live; exited, and no more events bear its id -> shown as ended once
+ * all that did are through -> slot freed at the next poll. */
 enum vm_stage { VM_NONE, VM_LIVE, VM_EXITED, VM_ENDED };
 
 struct vm_entry {
@@ -85,8 +85,10 @@ void tracer__grow_frames(struct tracer *t);
 
 /* tracer_vms.c */
 int tracer__enter_pids(struct tracer *t);
-/* Look for new VMs and ended ones; frees those that were listed as ended before. */
+/* Look for new VMs, and list all; frees those that were listed as ended before. */
 void tracer__scan_vms(struct tracer *t);
+/* Look for VMs that have ended: all events before t->until were handed over. */
+void tracer__end_vms(struct tracer *t);
 void tracer__free_vms(struct tracer *t);
 
 #endif

@@ -197,18 +197,8 @@ static void update_vm(struct tracer *t, struct vm_entry *v, __u64 now)
 	if (v->pub.kvm && !strcmp(v->vmm, "process"))
 		v->pub.vmm = "kvm";
 	v->pub.mem_pages = slot_pages(shared);
-	if (v->stage == VM_EXITED && t->until > v->exit_time) {
-		v->stage = VM_ENDED;
-		v->pub.ended = true;
-	}
-	if (v->stage != VM_LIVE)
-		return;
-	if (has_exited(v)) {
-		v->stage = VM_EXITED;
-		v->exit_time = now;
-		return;
-	}
-	scan_images(t, v, now);
+	if (v->stage == VM_LIVE)
+		scan_images(t, v, now);
 }
 
 /* ----------------------------------------------------------------- free */
@@ -251,16 +241,14 @@ static void forget_counters(struct tracer *t, __u32 vm)
 	free(zero);
 }
 
-/* Everything that bears the id, then the id itself. */
-static void free_vm(struct tracer *t, struct vm_entry *v)
+/* Everything by which an event may come to bear the id. */
+static void forget_vm(struct tracer *t, __u32 vm)
 {
 	struct hv_shared *s = t->shared;
-	__u32 vm = v->pub.id;
 
 	forget_index(s, vm);
 	tracer__forget_frames(t, vm);
 	forget_images(t, vm);
-	forget_counters(t, vm);
 	for (int i = 0; i < PE_MAX_FILES; i++) {
 		if (s->files[i].mapping > 1 && s->files[i].vm == vm) {
 			s->files[i].ready = 0;
@@ -276,12 +264,20 @@ static void free_vm(struct tracer *t, struct vm_entry *v)
 		__atomic_fetch_sub(&s->waiting[i / HV_INFLIGHT_WAY % HV_WAITING].bios, 1,
 				   __ATOMIC_RELAXED);
 	}
-	memset(s->vms[vm].slots, 0, sizeof(s->vms[vm].slots));
-	s->vms[vm].nr_files = s->vms[vm].kvm = 0;
+}
+
+/* What was counted under the id, then the id itself. */
+static void free_vm(struct tracer *t, struct vm_entry *v)
+{
+	struct hv_vm *shared = &t->shared->vms[v->pub.id];
+
+	forget_counters(t, v->pub.id);
+	memset(shared->slots, 0, sizeof(shared->slots));
+	shared->nr_files = shared->kvm = 0;
 	if (v->pidfd >= 0)
 		close(v->pidfd);
 	memset(v, 0, sizeof(*v));
-	__atomic_store_n(&s->vms[vm].used, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&shared->used, 0, __ATOMIC_RELEASE);
 }
 
 void tracer__scan_vms(struct tracer *t)
@@ -305,6 +301,23 @@ void tracer__scan_vms(struct tracer *t)
 			continue;
 		update_vm(t, &t->vms[i], now);
 		t->listed[t->nr_listed++] = &t->vms[i].pub;
+	}
+}
+
+void tracer__end_vms(struct tracer *t)
+{
+	for (int i = 0; i < PE_MAX_VMS; i++) {
+		struct vm_entry *v = &t->vms[i];
+
+		if (v->stage == VM_LIVE && has_exited(v)) {
+			forget_vm(t, i);
+			v->stage = VM_EXITED;
+			v->exit_time = tracer__now();
+		}
+		if (v->stage == VM_EXITED && t->until > v->exit_time) {
+			v->stage = VM_ENDED;
+			v->pub.ended = true;
+		}
 	}
 }
 

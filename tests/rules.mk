@@ -11,9 +11,6 @@ $(UNIT_TESTS): $(O)/tests/unit/%: $(O)/tests/unit/%.o $(UNIT_HELP) $(PLAIN)
 
 FUZZ_TESTS := $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/*_fuzz.c))
 
-# libFuzzer has no header with its entry point.
-$(FUZZ_TESTS:%=%.o): ALL_CFLAGS += -Wno-missing-prototypes
-
 # Only with SAN=fuzz CC=clang, in a folder of its own: see check.
 $(FUZZ_TESTS): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(PLAIN)
 	$(say) LINK $@

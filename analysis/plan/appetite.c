@@ -5,8 +5,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* What a size may be, as everywhere. */
-#define MAX_PAGES (1ULL << 52)
+#include "../../cache/minmax.h"
+#include "../size.h"
+
 /* Steps below the first point, where a straight line is guessed. */
 #define GUESSED_STEPS 64
 
@@ -25,16 +26,6 @@ struct appetite {
 
 /* --- the curve, given or take --- */
 
-static double least(double a, double b)
-{
-	return a < b ? a : b;
-}
-
-static double most(double a, double b)
-{
-	return a > b ? a : b;
-}
-
 static void take_points(struct appetite *a, const struct curve_point *p)
 {
 	for (size_t i = 0; i < a->n; i++) {
@@ -44,8 +35,8 @@ static void take_points(struct appetite *a, const struct curve_point *p)
 		a->at[i] = (struct point){
 			.size = p[i].size,
 			.guess = ratio,
-			.lower = most(ratio - p[i].error, 0),
-			.upper = least(ratio + p[i].error, most(ratio, 1)),
+			.lower = fmax(ratio - p[i].error, 0),
+			.upper = fmin(ratio + p[i].error, fmax(ratio, 1)),
 		};
 	}
 }
@@ -54,14 +45,14 @@ static void take_points(struct appetite *a, const struct curve_point *p)
 static void make_monotone(struct appetite *a)
 {
 	for (size_t i = 1; i < a->n; i++)
-		a->at[i].upper = least(a->at[i].upper, a->at[i - 1].upper);
+		a->at[i].upper = fmin(a->at[i].upper, a->at[i - 1].upper);
 	for (size_t i = a->n - 1; i-- > 0;)
-		a->at[i].lower = most(a->at[i].lower, a->at[i + 1].lower);
+		a->at[i].lower = fmax(a->at[i].lower, a->at[i + 1].lower);
 	for (size_t i = 0; i < a->n; i++) {
 		struct point *p = &a->at[i];
 
-		p->lower = least(p->lower, p->upper);
-		p->guess = most(least(p->guess, p->upper), p->lower);
+		p->lower = fmin(p->lower, p->upper);
+		p->guess = fmax(fmin(p->guess, p->upper), p->lower);
 	}
 }
 
@@ -71,7 +62,7 @@ static double steepest(const struct appetite *a)
 	double slope = 0;
 
 	for (size_t i = 1; i < a->n; i++)
-		slope = most(slope, (a->at[0].guess - a->at[i].guess) /
+		slope = fmax(slope, (a->at[0].guess - a->at[i].guess) /
 					    (double)(a->at[i].size - a->at[0].size));
 	return slope;
 }
@@ -86,13 +77,13 @@ static bool are_points(const struct appetite_opts *o)
 	for (size_t i = 0; i < o->n; i++) {
 		const struct curve_point *p = &o->points[i];
 
-		if (p->size > MAX_PAGES || (i && p->size <= p[-1].size))
+		if (p->size > SIZE_MAX_PAGES || (i && p->size <= p[-1].size))
 			return false;
 		if (!is_figure(p->misses, 0) || !is_figure(p->accesses, 0) ||
 		    !is_figure(p->error, 0) || !isfinite(curve_point__ratio(p)))
 			return false;
 	}
-	return o->n && o->direct <= MAX_PAGES;
+	return o->n && o->direct <= SIZE_MAX_PAGES;
 }
 
 int appetite__new(struct appetite **out, const struct appetite_opts *o)
@@ -219,7 +210,7 @@ void appetite__slower(const struct appetite *a, __u64 baseline, __u64 pages,
 
 	if (pages < baseline)
 		ratio = knows(a, pages)
-				? most(ratio_at(a, pages).upper - least_ratio(a, baseline), 0)
+				? fmax(ratio_at(a, pages).upper - least_ratio(a, baseline), 0)
 				: INFINITY;
 	out->ratio = ratio;
 	out->lost = isfinite(ratio) ? ratio * appetite__lost_in_all(a) : INFINITY;
@@ -288,7 +279,7 @@ int appetite__steps(const struct appetite *a, __u64 from, __u64 to, struct plan_
 	if (from < known && !isnan(a->slope))
 		put_guessed(a, &s, from, known);
 	else
-		put_step(a, &s, from > known ? from : known);
+		put_step(a, &s, larger(from, known));
 	for (size_t i = 0; i < a->n; i++) {
 		__u64 pages = a->direct + a->at[i].size;
 

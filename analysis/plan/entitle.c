@@ -3,6 +3,8 @@
 
 #include <stdbool.h>
 
+#include "../../cache/minmax.h"
+
 /*
  * Costs are whole numbers: 100 - tax for a page in use, 100 for an idle one, so below 2^59. A price
  * is cost per share in units of 2^-32: a step changes what somebody may pay by less than the
@@ -10,11 +12,6 @@
  */
 typedef unsigned __int128 wide;
 #define PRICE_BITS 91
-
-static __u64 smaller(__u64 a, __u64 b)
-{
-	return a < b ? a : b;
-}
 
 static __u64 cost(const struct entitle_claim *c, unsigned int tax, __u64 pages)
 {

@@ -4,12 +4,15 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "../../cache/minmax.h"
+#include "../array.h"
 #include "entitle.h"
 #include "groups.h"
 
 struct group {
 	struct group_spec spec;
 	int parent;
+	int first, last, next; /* of its members, and of its group's after it; 0: none */
 	/* Sums over the members, kept as they come. */
 	__u64 reserved; /* of their claims */
 	__u64 least, most, active;
@@ -21,16 +24,6 @@ struct groups {
 	size_t n;
 };
 
-static __u64 smaller(__u64 a, __u64 b)
-{
-	return a < b ? a : b;
-}
-
-static __u64 larger(__u64 a, __u64 b)
-{
-	return a > b ? a : b;
-}
-
 static struct group *node_of(const struct groups *g, int node)
 {
 	return node >= 0 && (size_t)node < g->n ? &g->node[node] : NULL;
@@ -40,9 +33,7 @@ static struct group *node_of(const struct groups *g, int node)
 
 static __u64 claim(const struct group *n)
 {
-	if (n->spec.vm || !n->spec.expandable)
-		return n->spec.reservation;
-	return larger(n->spec.reservation, n->reserved);
+	return larger(n->spec.reservation, n->spec.expandable ? n->reserved : 0);
 }
 
 static __u64 most(const struct group *n)
@@ -53,8 +44,6 @@ static __u64 most(const struct group *n)
 /* The host's reservation is not for its members' use but all they have. */
 static __u64 least(const struct group *n)
 {
-	if (n->spec.vm)
-		return n->spec.reservation;
 	if (n->parent < 0)
 		return n->least;
 	return larger(n->least, smaller(n->spec.reservation, most(n)));
@@ -90,11 +79,8 @@ static bool contradicts(const struct group_spec *s)
 
 static int append(struct groups *g, int parent, const struct group_spec *spec)
 {
-	struct group *node = g->node;
+	struct group *node = array__with_room(g->node, g->n, sizeof(*node));
 
-	/* Room doubles: it is full when n is a power of two. */
-	if (!(g->n & (g->n - 1)))
-		node = reallocarray(node, g->n ? 2 * g->n : 1, sizeof(*node));
 	if (!node)
 		return -ENOMEM;
 	g->node = node;
@@ -122,6 +108,17 @@ void groups__free(struct groups *g)
 		return;
 	free(g->node);
 	free(g);
+}
+
+static void link_member(struct groups *g, int node)
+{
+	struct group *up = &g->node[g->node[node].parent];
+
+	if (up->first)
+		g->node[up->last].next = node;
+	else
+		up->first = node;
+	up->last = node;
 }
 
 /* What a node adds to the sums of its parent. */
@@ -160,8 +157,10 @@ int groups__add(struct groups *g, int parent, const struct group_spec *spec)
 	if (!up || up->spec.vm || contradicts(spec))
 		return -EINVAL;
 	node = append(g, parent, spec);
-	if (node > 0)
-		carry_up(g, node, (struct part){0});
+	if (node < 0)
+		return node;
+	link_member(g, node);
+	carry_up(g, node, (struct part){0});
 	return node;
 }
 
@@ -207,11 +206,12 @@ __u64 groups__most(const struct groups *g, int node)
 
 /* --- admission --- */
 
-/* May its members have reserved so much? The host is fixed, and its limit is its reservation. */
-static bool refuses(const struct groups *g, int node, __u64 asked, struct groups_refusal *why)
+/* May its members have reserved what they do? The host is fixed, and its limit is its reservation.
+ */
+static bool refuses(const struct groups *g, int node, struct groups_refusal *why)
 {
 	const struct group_spec *s = &g->node[node].spec;
-	__u64 has = s->expandable ? s->limit : s->reservation;
+	__u64 has = s->expandable ? s->limit : s->reservation, asked = g->node[node].reserved;
 
 	if (asked <= has)
 		return false;
@@ -229,28 +229,8 @@ static bool refuses(const struct groups *g, int node, __u64 asked, struct groups
 int groups__check(const struct groups *g, struct groups_refusal *why)
 {
 	for (size_t i = g->n; i-- > 0;)
-		if (!g->node[i].spec.vm && refuses(g, i, g->node[i].reserved, why))
+		if (!g->node[i].spec.vm && refuses(g, i, why))
 			return -ENOSPC;
-	return 0;
-}
-
-int groups__would_fit(const struct groups *g, int node, __u64 reservation,
-		      struct groups_refusal *why)
-{
-	const struct group *n = node_of(g, node);
-
-	if (!n || n->spec.vm)
-		return -EINVAL;
-	while (n) {
-		struct group then = *n;
-
-		then.reserved += reservation;
-		if (refuses(g, node, then.reserved, why))
-			return -ENOSPC;
-		reservation = claim(&then) - claim(n);
-		node = n->parent;
-		n = node_of(g, node);
-	}
 	return 0;
 }
 
@@ -262,59 +242,34 @@ static struct entitle_claim claim_of(const struct group *n)
 		.least = least(n), .most = most(n), .active = active(n), .shares = shares(n)};
 }
 
-/* The members' numbers of all nodes, each node's together: those of node i are at first[i] up to
- * first[i + 1]. */
-static void list_members(const struct groups *g, size_t *first, int *member)
-{
-	for (size_t i = 0; i <= g->n; i++)
-		first[i] = 0;
-	for (size_t i = 1; i < g->n; i++)
-		first[g->node[i].parent + 1]++;
-	for (size_t i = 1; i <= g->n; i++)
-		first[i] += first[i - 1];
-	for (size_t i = 1; i < g->n; i++)
-		member[first[g->node[i].parent]++] = i;
-	/* Each is where the next one's begins now. */
-	for (size_t i = g->n; i > 0; i--)
-		first[i] = first[i - 1];
-	first[0] = 0;
-}
-
-static void entitle_members(const struct groups *g, unsigned int tax, const int *member, size_t n,
+static void entitle_members(const struct groups *g, unsigned int tax, int group,
 			    struct entitle_claim *claims, __u64 *entitled)
 {
-	if (!n)
-		return;
-	for (size_t i = 0; i < n; i++)
-		claims[i] = claim_of(&g->node[member[i]]);
-	entitle__divide(claims, n, tax, entitled[g->node[member[0]].parent]);
-	for (size_t i = 0; i < n; i++)
-		entitled[member[i]] = claims[i].entitled;
+	size_t n = 0;
+
+	for (int m = g->node[group].first; m; m = g->node[m].next)
+		claims[n++] = claim_of(&g->node[m]);
+	entitle__divide(claims, n, tax, entitled[group]);
+	n = 0;
+	for (int m = g->node[group].first; m; m = g->node[m].next)
+		entitled[m] = claims[n++].entitled;
 }
 
 int groups__entitle(const struct groups *g, unsigned int tax, __u64 *entitled)
 {
 	struct groups_refusal why;
 	struct entitle_claim *claims;
-	size_t *first;
-	int *member;
 
 	if (tax > ENTITLE_MAX_TAX)
 		return -EINVAL;
 	if (groups__check(g, &why))
 		return -ENOSPC;
 	claims = calloc(g->n, sizeof(*claims));
-	first = calloc(g->n + 1, sizeof(*first));
-	member = calloc(g->n, sizeof(*member));
-	if (claims && first && member) {
-		list_members(g, first, member);
-		entitled[0] = most(&g->node[0]);
-		for (size_t i = 0; i < g->n; i++)
-			entitle_members(g, tax, &member[first[i]], first[i + 1] - first[i], claims,
-					entitled);
-	}
-	free(member);
-	free(first);
+	if (!claims)
+		return -ENOMEM;
+	entitled[0] = most(&g->node[0]);
+	for (size_t i = 0; i < g->n; i++)
+		entitle_members(g, tax, i, claims, entitled);
 	free(claims);
-	return claims && first && member ? 0 : -ENOMEM;
+	return 0;
 }

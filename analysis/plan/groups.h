@@ -16,10 +16,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <linux/types.h>
+
+#include "../size.h"
 
 /* What a limit may be, and no limit; sizes are below. */
-#define GROUPS_NO_LIMIT (1ULL << 52)
+#define GROUPS_NO_LIMIT SIZE_MAX_PAGES
 #define GROUPS_MAX_SHARES 0xffffffffULL
 /* Of a VM, by default: 10 for each MiB that it can use. A group has the sum of its members' then,
  * so that going into a group changes nothing by itself. */
@@ -47,7 +48,7 @@ struct groups_refusal {
 		GROUPS_RESERVED, /* its own reservation is used up, and it is not expandable */
 		GROUPS_LIMITED,	 /* its limit would be exceeded */
 	} why;
-	__u64 asked;   /* what its members would have reserved then */
+	__u64 asked;   /* what its members have reserved */
 	__u64 has;     /* the reservation or limit, or the host's memory */
 	__u64 lacking; /* the difference */
 };
@@ -75,10 +76,6 @@ __u64 groups__reserved(const struct groups *g, int node);
 /* Can all reservations be had? The deepest node that refuses (the first of those), or -ENOSPC with
  * why. */
 int groups__check(const struct groups *g, struct groups_refusal *why);
-/* Would one more of so large a reservation fit into this group, as things are? 0, or -ENOSPC: why
- * is the first on the way up that refuses. -EINVAL: the node is a VM, or not there. */
-int groups__would_fit(const struct groups *g, int node, __u64 reservation,
-		      struct groups_refusal *why);
 
 /* What a plan may give a node (all its VMs together). At least: what it and its members are sure
  * of, as far as they can use it. At most: its limit, and what its members can use. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../array.h"
 #include "../size.h"
 #include "../utf8.h"
 #include "pack.h"
@@ -43,16 +44,14 @@ static int take_memory(struct csv_text *t, const char *text, __u64 *pages)
 
 static int add_row(struct hosts_csv *out, struct csv_text *t, char *const *field, size_t n)
 {
-	struct host_row row = {0}, *hosts = out->hosts;
+	struct host_row row = {0}, *hosts;
 	int err = take_name(out, t, field[0]) ?: take_memory(t, field[1], &row.memory);
 
 	if (!err && out->n == PACK_MAX_HOSTS)
 		err = csv_text__wrong(t, "more than %u hosts", PACK_MAX_HOSTS);
 	if (err)
 		return err;
-	/* Room doubles: it is full when n is a power of two. */
-	if (!(out->n & (out->n - 1)))
-		hosts = reallocarray(hosts, out->n ? 2 * out->n : 1, sizeof(*hosts));
+	hosts = array__with_room(out->hosts, out->n, sizeof(*hosts));
 	if (!hosts)
 		return -ENOMEM;
 	out->hosts = hosts;

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "../../cache/minmax.h"
+
 struct entry {
 	double misses; /* a second */
 	double seen;   /* when; -INFINITY: never */
@@ -65,7 +67,7 @@ int losses__see(struct losses *l, __u64 from, __u64 most, double (*misses)(void 
 	for (size_t i = first; i < end && !err; i++) {
 		__u64 pages = i * l->granule;
 
-		l->at[i].misses = misses(ctx, pages > from ? pages : from);
+		l->at[i].misses = misses(ctx, larger(pages, from));
 		l->at[i].seen = time;
 	}
 	return err;
@@ -94,14 +96,14 @@ __u64 losses__known_from(const struct losses *l, __u64 pages, double time)
 		return pages;
 	while (i && is_known(l, i - 1, time))
 		i--;
-	return i * l->granule < pages ? i * l->granule : pages;
+	return smaller(i * l->granule, pages);
 }
 
 /* More memory never means more misses: what was seen at some time is held against what was seen at
  * another. */
 static double most_misses(const struct losses *l, __u64 pages, __u64 now, double time)
 {
-	size_t end = index_of(l, now > pages ? now : pages) + 1;
+	size_t end = index_of(l, larger(now, pages)) + 1;
 	double most = 0;
 
 	for (size_t i = index_of(l, pages); i < end; i++)
@@ -116,7 +118,7 @@ double losses__cost(const struct losses *l, __u64 pages, __u64 now, const struct
 	__u64 from = losses__known_from(l, now, time);
 	double below = pages < from ? (double)(from - pages) / p->step : 0;
 
-	return most_misses(l, pages > from ? pages : from, now, time) * p->miss + below * p->trial;
+	return most_misses(l, larger(pages, from), now, time) * p->miss + below * p->trial;
 }
 
 static size_t keep_descents(struct plan_step *steps, size_t n)
@@ -136,7 +138,7 @@ int losses__steps(const struct losses *l, __u64 least, __u64 most, __u64 now,
 	size_t count = (most - least) / l->granule + 1;
 	__u64 from = losses__known_from(l, now, time);
 	__u64 last = least + (count - 1) * l->granule;
-	double worst = most_misses(l, last > from ? last : from, now, time);
+	double worst = most_misses(l, larger(last, from), now, time);
 	struct plan_step *steps = calloc(count, sizeof(*steps));
 
 	*out = steps;
@@ -145,7 +147,7 @@ int losses__steps(const struct losses *l, __u64 least, __u64 most, __u64 now,
 		return -ENOMEM;
 	for (size_t i = count; i-- > 0;) {
 		__u64 size = least + i * l->granule;
-		size_t at = index_of(l, size > from ? size : from);
+		size_t at = index_of(l, larger(size, from));
 		double below = size < from ? (double)(from - size) / p->step : 0;
 
 		if (is_known(l, at, time) && l->at[at].misses > worst)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../cache/minmax.h"
 #include "pack_bins.h"
 #include "pack_bound.h"
 #include "pack_fill.h"
@@ -71,13 +72,13 @@ static bool try_first(struct packer *s, size_t k)
  * is none, as much as fits into all. */
 static void first_packing(struct packer *s)
 {
-	size_t low = s->lb.bins < s->b.nr_bins ? s->lb.bins : s->b.nr_bins, high = low, step = 1;
+	size_t low = smaller(s->lb.bins, s->b.nr_bins), high = low, step = 1;
 
 	while (!try_first(s, high)) {
 		low = high + 1;
 		if (high == s->b.nr_bins)
 			return;
-		high = high + step < s->b.nr_bins ? high + step : s->b.nr_bins;
+		high = smaller(high + step, s->b.nr_bins);
 		step *= 2;
 	}
 	while (low < high) {
@@ -162,9 +163,9 @@ static bool is_valid(const struct pack_opts *o)
 		o->sz == sizeof(*o) && o->nr_vms <= PACK_MAX_VMS && o->nr_hosts <= PACK_MAX_HOSTS;
 
 	for (size_t i = 0; i < o->nr_vms && valid; i++)
-		valid = o->vms[i] && o->vms[i] <= PACK_MAX_SIZE;
+		valid = o->vms[i] && o->vms[i] <= SIZE_MAX_PAGES;
 	for (size_t i = 0; i < o->nr_hosts && valid; i++)
-		valid = o->hosts[i] <= PACK_MAX_SIZE;
+		valid = o->hosts[i] <= SIZE_MAX_PAGES;
 	return valid;
 }
 

@@ -19,17 +19,17 @@
 #define HVTRACE_PACK_H
 
 #include <stddef.h>
-#include <linux/types.h>
 
-#define PACK_MAX_SIZE (1ULL << 52)
+#include "../size.h"
+
 #define PACK_MAX_VMS (1U << 16)
 #define PACK_MAX_HOSTS (1U << 12)
 
 struct pack_opts {
 	size_t sz;	  /* sizeof(struct pack_opts) */
-	const __u64 *vms; /* what each needs, pages, 1 or more */
+	const __u64 *vms; /* what each needs, pages, 1 to SIZE_MAX_PAGES */
 	size_t nr_vms;
-	const __u64 *hosts; /* what each has, pages */
+	const __u64 *hosts; /* what each has, pages, up to SIZE_MAX_PAGES */
 	size_t nr_hosts;
 	double seconds; /* when to stop improving; 0: with the first packing and bound */
 };

@@ -2,6 +2,7 @@
 #include "pack_bins.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -52,6 +53,14 @@ static void choose_unit(struct pack_bins *b)
 	b->units = largest / b->unit;
 }
 
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec * 1e-9;
+}
+
 int pack_bins__init(struct pack_bins *b, const struct pack_opts *o)
 {
 	*b = (struct pack_bins){
@@ -59,7 +68,7 @@ int pack_bins__init(struct pack_bins *b, const struct pack_opts *o)
 		.bin = sorted(o->hosts, o->nr_hosts),
 		.nr_items = o->nr_vms,
 		.nr_bins = o->nr_hosts,
-		.end = pack_bins__now() + o->seconds,
+		.end = now() + o->seconds,
 	};
 	if (!b->item || !b->bin) {
 		pack_bins__free(b);
@@ -85,17 +94,14 @@ __u64 pack_bins__ceil(const struct pack_bins *b, __u64 pages)
 	return (pages + b->unit - 1) / b->unit;
 }
 
-double pack_bins__now(void)
+int pack_bins__ms_left(const struct pack_bins *b)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec * 1e-9;
+	return fmin(fmax((b->end - now()) * 1000, 0), 1e9);
 }
 
 bool pack_bins__over(const struct pack_bins *b)
 {
-	return pack_bins__now() >= b->end;
+	return now() >= b->end;
 }
 
 /* --- packings --- */

@@ -22,7 +22,7 @@ struct pack_bins {
 	size_t nr_items, nr_bins;
 	__u64 unit;   /* pages: divides all items, if that makes no large numbers */
 	size_t units; /* of the largest bin */
-	double end;   /* pack_bins__now() then */
+	double end;   /* when time is over, s */
 };
 
 /* -ENOMEM. */
@@ -34,8 +34,9 @@ void pack_bins__free(struct pack_bins *b);
 __u64 pack_bins__floor(const struct pack_bins *b, __u64 pages);
 __u64 pack_bins__ceil(const struct pack_bins *b, __u64 pages);
 
-double pack_bins__now(void); /* seconds */
+/* Is the time over for which a better packing is looked for? Milliseconds that are left of it. */
 bool pack_bins__over(const struct pack_bins *b);
+int pack_bins__ms_left(const struct pack_bins *b);
 
 /* Which bin each item is in; -1: in none. */
 struct packing {

@@ -7,6 +7,8 @@
 #include <glpk.h>
 #include <stdlib.h>
 
+#include "../../cache/minmax.h"
+
 #define MAX_VARIABLES 600
 
 bool pack_exact__is_small(const struct pack_bins *b, size_t k)
@@ -59,17 +61,14 @@ static void add_bins(glp_prob *prob, const struct pack_bins *b, size_t k, int *c
 
 static int solve(glp_prob *prob, const struct pack_bins *b)
 {
-	double left = (b->end - pack_bins__now()) * 1000;
 	glp_iocp how;
 	int err;
 
-	if (left < 1)
-		return GLP_ETMLIM;
 	glp_init_iocp(&how);
 	how.msg_lev = GLP_MSG_OFF;
 	how.presolve = GLP_ON;
-	how.tm_lim = left < 1e9 ? left : 1e9;
-	err = glp_intopt(prob, &how);
+	how.tm_lim = pack_bins__ms_left(b);
+	err = how.tm_lim ? glp_intopt(prob, &how) : GLP_ETMLIM;
 	return err == GLP_ENOPFS ? 0 : err;
 }
 
@@ -90,7 +89,7 @@ static int take_answer(glp_prob *prob, const struct pack_bins *b, size_t k, stru
 
 int pack_exact__try(const struct pack_bins *b, size_t k, struct packing *p)
 {
-	size_t longest = b->nr_items > k ? b->nr_items : k;
+	size_t longest = larger(b->nr_items, k);
 	int *col = calloc(longest + 1, sizeof(*col)), err = -ENOMEM;
 	double *coef = calloc(longest + 1, sizeof(*coef));
 	glp_prob *prob;

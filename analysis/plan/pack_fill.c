@@ -66,7 +66,9 @@ static int tightest(const struct packing *p, __u64 size)
 	return best;
 }
 
-void pack_filler__best_fit(struct pack_filler *f, struct packing *p)
+/* The items left out, the largest first, each into the bin where least room remains (best fit
+ * decreasing). */
+static void best_fit(struct pack_filler *f, struct packing *p)
 {
 	for (size_t i = 0; i < f->b->nr_items; i++) {
 		int bin = p->bin[i] < 0 ? tightest(p, f->b->item[i].size) : -1;
@@ -124,7 +126,8 @@ static void put_sum(struct pack_filler *f, struct packing *p, int bin, size_t n,
 	}
 }
 
-void pack_filler__fill(struct pack_filler *f, struct packing *p, int bin)
+/* One bin as full as possible with items left out, by large ones rather than small ones. */
+static void fill(struct pack_filler *f, struct packing *p, int bin)
 {
 	size_t units = pack_bins__floor(f->b, p->room[bin]);
 	size_t words = units / 64 + 1, n = list_open(f, p, p->room[bin]), sum = units;
@@ -143,15 +146,15 @@ void pack_filler__fill(struct pack_filler *f, struct packing *p, int bin)
 static void fill_all(struct pack_filler *f, struct packing *p, bool smallest_first)
 {
 	for (size_t i = 0; i < p->nr_bins && p->left && !pack_bins__over(f->b); i++)
-		pack_filler__fill(f, p, smallest_first ? p->nr_bins - 1 - i : i);
+		fill(f, p, smallest_first ? p->nr_bins - 1 - i : i);
 	/* What units have left over, and items without size. */
-	pack_filler__best_fit(f, p);
+	best_fit(f, p);
 }
 
 void pack_filler__pack(struct pack_filler *f, struct packing *p, size_t k)
 {
 	packing__clear(p, f->b, k);
-	pack_filler__best_fit(f, p);
+	best_fit(f, p);
 	for (int way = 0; way < 2 && p->left && !pack_bins__over(f->b); way++) {
 		packing__clear(&f->trial, f->b, k);
 		fill_all(f, &f->trial, way);
@@ -199,8 +202,8 @@ static void shake(struct pack_filler *f, struct packing *p)
 	/* The first ones get the best of what is there, which would be the same each time. */
 	put_any(f, p, bins[0]);
 	for (size_t i = 0; i < n; i++)
-		pack_filler__fill(f, p, bins[i]);
-	pack_filler__best_fit(f, p);
+		fill(f, p, bins[i]);
+	best_fit(f, p);
 }
 
 void pack_filler__improve(struct pack_filler *f, struct packing *p, size_t times)

@@ -11,12 +11,6 @@ struct pack_filler;
 int pack_filler__new(struct pack_filler **out, const struct pack_bins *b);
 void pack_filler__free(struct pack_filler *f); /* NULL is fine */
 
-/* The items left out, the largest first, each into the bin where least room remains (best fit
- * decreasing). */
-void pack_filler__best_fit(struct pack_filler *f, struct packing *p);
-/* One bin as full as possible with items left out, by large ones rather than small ones. */
-void pack_filler__fill(struct pack_filler *f, struct packing *p, int bin);
-
 /* An empty packing of the k largest bins: the best of these ways, largest or smallest bins first;
  * when time is over, best fit only. */
 void pack_filler__pack(struct pack_filler *f, struct packing *p, size_t k);

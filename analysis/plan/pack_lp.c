@@ -167,20 +167,13 @@ int pack_lp__new(struct pack_lp **out, const struct pack_bins *b, const struct p
 
 /* --- new patterns --- */
 
-static int milliseconds_left(const struct pack_bins *b)
-{
-	double left = (b->end - pack_bins__now()) * 1000;
-
-	return left < 0 ? 0 : left > 1e9 ? 1000000000 : left;
-}
-
 static bool find_prices(struct pack_lp *lp)
 {
 	glp_smcp how;
 
 	glp_init_smcp(&how);
 	how.msg_lev = GLP_MSG_OFF;
-	how.tm_lim = milliseconds_left(lp->b);
+	how.tm_lim = pack_bins__ms_left(lp->b);
 	if (!how.tm_lim || glp_simplex(lp->prob, &how) || glp_get_status(lp->prob) != GLP_OPT)
 		return false;
 	for (size_t i = 0; i < lp->b->nr_items; i++) {
@@ -267,7 +260,7 @@ static bool solve_whole(const struct pack_bins *b, glp_prob *prob, double enough
 	how.fp_heur = GLP_ON;
 	how.cb_func = stop_at_bound;
 	how.cb_info = &enough;
-	how.tm_lim = milliseconds_left(b);
+	how.tm_lim = pack_bins__ms_left(b);
 	if (!how.tm_lim)
 		return false;
 	glp_intopt(prob, &how);

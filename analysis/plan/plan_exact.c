@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "../../cache/minmax.h"
 #include "minplus.h"
 #include "plan_solve.h"
 
@@ -40,9 +41,7 @@ struct exact {
 
 static size_t granules(__u64 pages, __u64 granule)
 {
-	__u64 n = pages / granule;
-
-	return n < MAX_GRANULES ? n : MAX_GRANULES;
+	return smaller(pages / granule, MAX_GRANULES);
 }
 
 static size_t granules_up(__u64 pages, __u64 granule)
@@ -56,17 +55,18 @@ static void find_caps(struct exact *e)
 	const struct plan_tree *t = e->tree;
 
 	for (size_t i = 0; i < t->n; i++) {
-		const struct seat *group = &e->seats[t->nodes[i].parent];
+		const struct plan_node *node = &t->nodes[i];
+		const struct seat *group = &e->seats[node->parent];
 		struct seat *seat = &e->seats[i];
-		size_t above = i ? group->cap + group->free : MAX_GRANULES;
 
-		seat->free = granules(plan_tree__free_pages(t, i), e->granule);
-		seat->cap = plan_node__is_leaf(&t->nodes[i])
-				    ? granules_up(plan_node__useful(&t->nodes[i]) - t->base[i],
-						  e->granule)
-				    : granules(t->nodes[i].most - t->base[i], e->granule);
-		if (seat->cap > above)
-			seat->cap = above;
+		if (plan_node__is_leaf(node)) {
+			seat->cap = granules_up(plan_node__useful(node) - t->base[i], e->granule);
+		} else {
+			seat->cap = granules(node->most - t->base[i], e->granule);
+			seat->free = granules(plan_tree__free_pages(t, i), e->granule);
+		}
+		if (i)
+			seat->cap = smaller(seat->cap, group->cap + group->free);
 	}
 }
 
@@ -125,7 +125,7 @@ static size_t last_step(const struct seat *seat)
 static int join(struct exact *e, size_t member, size_t most, double **table, size_t *n)
 {
 	struct seat *seat = &e->seats[member];
-	size_t len = *n + last_step(seat) < most ? *n + last_step(seat) : most;
+	size_t len = smaller(*n + last_step(seat), most);
 	double *longer = realloc(*table, len * sizeof(double));
 	double *out = malloc(len * sizeof(double));
 
@@ -181,8 +181,7 @@ static void give_members(struct exact *e, size_t group)
 		struct seat *seat = &e->seats[t->member[m]];
 		size_t k;
 
-		if (left >= seat->nr_before)
-			left = seat->nr_before - 1;
+		left = smaller(left, seat->nr_before - 1);
 		k = minplus__choice(seat->before, left, seat->steps, seat->nr_steps);
 		seat->given = seat->steps[k].at;
 		left -= seat->given;
@@ -196,16 +195,16 @@ static void give(struct exact *e, __u64 *sizes)
 	e->seats[0].given = last_step(&e->seats[0]);
 	for (size_t i = 0; i < t->n; i++) {
 		const struct plan_node *node = &t->nodes[i];
-		__u64 pages = node->least + e->seats[i].given * e->granule, size;
+		__u64 pages = node->least + e->seats[i].given * e->granule;
+		size_t step;
 
 		if (!plan_node__is_leaf(node)) {
 			give_members(e, i);
 			continue;
 		}
 		/* No more than its step needs. */
-		size = node->steps[plan_node__step(node, pages < node->most ? pages : node->most)]
-			       .size;
-		sizes[i] = size > node->least ? size : node->least;
+		step = plan_node__step(node, smaller(pages, node->most));
+		sizes[i] = larger(node->steps[step].size, node->least);
 	}
 }
 

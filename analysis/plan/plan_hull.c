@@ -14,12 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../cache/minmax.h"
 #include "plan_solve.h"
 
 /* A straight piece of a leaf's hull, or what is left of it. */
 struct piece {
 	double saves; /* a page */
 	__u64 pages;
+	__u64 end; /* the leaf's size where it ends; 0: that was cut off */
 	size_t leaf;
 };
 
@@ -32,7 +34,7 @@ struct offer {
 struct hulls {
 	const struct plan_tree *tree;
 	struct offer *offers;
-	__u64 *taken; /* pages above its least, of each leaf */
+	__u64 *sizes; /* of each leaf, to the end of the last piece that was taken whole */
 	double cost;
 };
 
@@ -78,9 +80,14 @@ static int offer_leaf(struct hulls *h, size_t i)
 		return -ENOMEM;
 	}
 	h->cost += points[0].cost;
+	h->sizes[i] = leaf->least;
 	for (size_t k = 0; k + 1 < n; k++)
-		o->pieces[o->n++] = (struct piece){saves(&points[k], &points[k + 1]),
-						   points[k + 1].size - points[k].size, i};
+		o->pieces[o->n++] = (struct piece){
+			.saves = saves(&points[k], &points[k + 1]),
+			.pages = points[k + 1].size - points[k].size,
+			.end = points[k + 1].size,
+			.leaf = i,
+		};
 	free(points);
 	return 0;
 }
@@ -104,14 +111,15 @@ static void take(struct hulls *h, struct offer *o, __u64 pages)
 
 	for (; i < o->n && pages; i++) {
 		struct piece *p = &o->pieces[i];
-		__u64 now = p->pages < pages ? p->pages : pages;
+		__u64 now = smaller(p->pages, pages);
 
-		h->taken[p->leaf] += now;
 		h->cost -= now * p->saves;
 		pages -= now;
 		p->pages -= now;
 		if (p->pages)
 			break;
+		if (p->end)
+			h->sizes[p->leaf] = p->end;
 	}
 	memmove(o->pieces, o->pieces + i, (o->n - i) * sizeof(*o->pieces));
 	o->n -= i;
@@ -123,9 +131,13 @@ static void cut(struct offer *o, __u64 pages)
 	size_t i = 0;
 
 	for (; i < o->n && pages; i++) {
-		if (o->pieces[i].pages > pages)
-			o->pieces[i].pages = pages;
-		pages -= o->pieces[i].pages;
+		struct piece *p = &o->pieces[i];
+
+		if (p->pages > pages) {
+			p->pages = pages;
+			p->end = 0;
+		}
+		pages -= p->pages;
 	}
 	o->n = i;
 }
@@ -168,24 +180,7 @@ static int offer_group(struct hulls *h, size_t i)
 
 /* --- the whole --- */
 
-/* The last corner of the leaf's hull within what it has. */
-static int settle(const struct hulls *h, size_t i, __u64 *size)
-{
-	const struct plan_node *leaf = &h->tree->nodes[i];
-	struct plan_step *points = calloc(leaf->nr_steps, sizeof(*points));
-	size_t n;
-
-	if (!points)
-		return -ENOMEM;
-	n = hull_of(leaf, points);
-	while (n > 1 && points[n - 1].size > leaf->least + h->taken[i])
-		n--;
-	*size = points[n - 1].size;
-	free(points);
-	return 0;
-}
-
-static int solve(struct hulls *h, __u64 *sizes)
+static int solve(struct hulls *h)
 {
 	const struct plan_tree *t = h->tree;
 	int err = 0;
@@ -194,25 +189,20 @@ static int solve(struct hulls *h, __u64 *sizes)
 		err = plan_node__is_leaf(&t->nodes[i]) ? offer_leaf(h, i) : offer_group(h, i);
 	if (!err)
 		take(h, &h->offers[0], ~0ULL);
-	for (size_t i = 0; i < t->n && !err; i++)
-		if (plan_node__is_leaf(&t->nodes[i]))
-			err = settle(h, i, &sizes[i]);
 	return err;
 }
 
 int plan_hull__solve(const struct plan_tree *t, __u64 *sizes, double *bound)
 {
-	struct hulls h = {.tree = t};
+	struct hulls h = {.tree = t, .sizes = sizes};
 	int err = -ENOMEM;
 
 	h.offers = calloc(t->n, sizeof(*h.offers));
-	h.taken = calloc(t->n, sizeof(*h.taken));
-	if (h.offers && h.taken)
-		err = solve(&h, sizes);
+	if (h.offers)
+		err = solve(&h);
 	for (size_t i = 0; i < t->n && h.offers; i++)
 		free(h.offers[i].pieces);
 	free(h.offers);
-	free(h.taken);
 	*bound = h.cost;
 	return err;
 }

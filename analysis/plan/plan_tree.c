@@ -5,8 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* What a size may be, as everywhere. */
-#define MAX_PAGES (1ULL << 52)
+#include "../../cache/minmax.h"
+#include "../size.h"
 
 static __u64 sum(__u64 a, __u64 b)
 {
@@ -24,7 +24,7 @@ static bool are_steps(const struct plan_node *leaf)
 	if (!leaf->nr_steps || s[0].size > leaf->least)
 		return false;
 	for (size_t i = 0; i < leaf->nr_steps; i++) {
-		if (!isfinite(s[i].cost) || s[i].cost < 0 || s[i].size > MAX_PAGES)
+		if (!isfinite(s[i].cost) || s[i].cost < 0 || s[i].size > SIZE_MAX_PAGES)
 			return false;
 		if (i && (s[i].size <= s[i - 1].size || s[i].cost >= s[i - 1].cost))
 			return false;
@@ -41,7 +41,7 @@ static bool is_tree(const struct plan_node *nodes, size_t n)
 
 		if (i && (node->parent >= i || plan_node__is_leaf(&nodes[node->parent])))
 			return false;
-		if (node->least > MAX_PAGES || (plan_node__is_leaf(node) && !are_steps(node)))
+		if (node->least > SIZE_MAX_PAGES || (plan_node__is_leaf(node) && !are_steps(node)))
 			return false;
 	}
 	return true;
@@ -74,13 +74,10 @@ static void find_bases(struct plan_tree *t)
 		const struct plan_node *node = &t->nodes[i];
 		size_t parent = node->parent;
 
-		if (plan_node__is_leaf(node))
-			t->members_base[i] = node->least;
-		t->base[i] = node->least > t->members_base[i] ? node->least : t->members_base[i];
+		t->base[i] = larger(node->least, t->members_base[i]);
 		if (i)
 			t->members_base[parent] =
-				sum(t->members_base[parent],
-				    t->base[i] < node->most ? t->base[i] : node->most);
+				sum(t->members_base[parent], smaller(t->base[i], node->most));
 	}
 }
 
@@ -142,7 +139,5 @@ size_t plan_node__step(const struct plan_node *leaf, __u64 pages)
 
 __u64 plan_node__useful(const struct plan_node *leaf)
 {
-	__u64 size = leaf->steps[plan_node__step(leaf, leaf->most)].size;
-
-	return size > leaf->least ? size : leaf->least;
+	return larger(leaf->steps[plan_node__step(leaf, leaf->most)].size, leaf->least);
 }

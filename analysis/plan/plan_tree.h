@@ -8,10 +8,9 @@
 struct plan_tree {
 	const struct plan_node *nodes;
 	size_t n;
-	size_t *first; /* n + 1: members of node i are member[first[i]] to member[first[i + 1] - 1],
-			*/
+	size_t *first;	     /* n + 1: where each node's members begin in: */
 	size_t *member;	     /* ascending */
-	__u64 *members_base; /* pages: the bases of its members together; of a leaf, its least */
+	__u64 *members_base; /* pages: the bases of a group's members together */
 	__u64 *base;	     /* pages: the least budget that it can do with */
 };
 
@@ -28,7 +27,7 @@ static inline bool plan_node__is_leaf(const struct plan_node *node)
 	return node->steps != NULL;
 }
 
-/* Pages that a group has above its members' bases without asking for any. */
+/* Of a group: pages that it has above its members' bases without asking for any. */
 static inline __u64 plan_tree__free_pages(const struct plan_tree *t, size_t i)
 {
 	return t->base[i] - t->members_base[i];

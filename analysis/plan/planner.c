@@ -2,11 +2,13 @@
 #include "planner.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 
+#include "../../cache/minmax.h"
 #include "plan_solve.h"
 
-/* What planner__granule() leaves to be given out: so many granules, and so many for each leaf. */
+/* What the default leaves to be given out: so many granules, and so many for each leaf. */
 #define GRANULES 4096
 #define GRANULES_A_LEAF 8
 
@@ -18,7 +20,7 @@ static __u64 to_give(const struct plan_tree *t)
 	for (size_t i = 0; i < t->n && use < most; i++)
 		if (plan_node__is_leaf(&t->nodes[i]))
 			use += plan_node__useful(&t->nodes[i]) - t->base[i];
-	return use < most ? use : most;
+	return smaller(use, most);
 }
 
 static __u64 granule_of(const struct plan_tree *t)
@@ -28,24 +30,9 @@ static __u64 granule_of(const struct plan_tree *t)
 
 	for (size_t i = 0; i < t->n; i++)
 		leaves += plan_node__is_leaf(&t->nodes[i]);
-	wanted = leaves * GRANULES_A_LEAF > GRANULES ? leaves * GRANULES_A_LEAF : GRANULES;
-	if (wanted > PLAN_MAX_GRANULES / 2)
-		wanted = PLAN_MAX_GRANULES / 2;
+	wanted = smaller(larger(leaves * GRANULES_A_LEAF, GRANULES), PLAN_MAX_GRANULES / 2);
 	while (pages / (2 * granule) >= wanted)
 		granule *= 2;
-	return granule;
-}
-
-__u64 planner__granule(const struct plan_node *nodes, size_t n)
-{
-	struct plan_tree t;
-	__u64 granule = 1;
-
-	if (plan_tree__init(&t, nodes, n))
-		return 1;
-	if (!plan_tree__clashes(&t, NULL))
-		granule = granule_of(&t);
-	plan_tree__free(&t);
 	return granule;
 }
 
@@ -75,7 +62,7 @@ static void sum_up(const struct plan_tree *t, const __u64 *sizes, struct plan *p
 			s->needed = sizes[i];
 			s->cost = node->steps[plan_node__step(node, sizes[i])].cost;
 		}
-		s->size = s->needed > node->least ? s->needed : node->least;
+		s->size = larger(s->needed, node->least);
 		if (!i)
 			break;
 		group->needed += s->size;
@@ -101,12 +88,6 @@ static struct plan *new_plan(size_t n)
 	return p;
 }
 
-/* Sums in another order differ in their last digits. */
-static double at_most(double bound, double cost)
-{
-	return bound < cost ? bound : cost;
-}
-
 static int solve_both(const struct plan_tree *t, const struct planner_opts *o, struct plan *p,
 		      __u64 *exact, __u64 *hull)
 {
@@ -121,7 +102,8 @@ static int solve_both(const struct plan_tree *t, const struct planner_opts *o, s
 	if (p->by_hulls)
 		exact = hull;
 	p->cost = cost_of(t, exact);
-	p->bound = at_most(p->bound > 0 ? p->bound : 0, at_most(p->cost, p->greedy));
+	/* Sums in another order differ in their last digits. */
+	p->bound = fmin(fmax(p->bound, 0), fmin(p->cost, p->greedy));
 	sum_up(t, exact, p);
 	if (t->nodes[0].most != PLAN_NO_MOST)
 		p->spare = t->nodes[0].most - in_leaves(t, exact);

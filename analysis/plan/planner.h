@@ -43,7 +43,8 @@ struct planner_opts {
 	size_t sz; /* sizeof(struct planner_opts) */
 	const struct plan_node *nodes;
 	size_t n;      /* at least 1 */
-	__u64 granule; /* pages; 0: planner__granule() */
+	__u64 granule; /* pages; 0: the largest power of two that leaves 4096 granules or more to be
+			  given out, and 8 or more for each leaf, up to half of what there may be */
 	bool greedy;   /* the answer of the convex hulls in place of the exact one, */
 	bool either;   /* or only where it costs less: it knows no granule */
 };
@@ -81,9 +82,5 @@ struct plan {
  */
 int planner__solve(struct plan **out, const struct planner_opts *o);
 void plan__free(struct plan *p); /* NULL is fine */
-
-/* The granule for a tree: the largest power of two that leaves 4096 granules or more to be given
- * out, and 8 or more for each leaf, up to half of what there may be; pages, at least 1. */
-__u64 planner__granule(const struct plan_node *nodes, size_t n);
 
 #endif

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "../../cache/minmax.h"
+
 /* Misses in a window that say nothing, whatever was promised. */
 #define FEW_MISSES 16
 
@@ -33,20 +35,9 @@ struct stepper {
 	struct stepper_opts o;
 	double (*promise)(void *ctx, size_t vm, __u64 pages);
 	void *ctx;
-	double now; /* the last time that was told */
 	size_t n;
 	struct mover vms[];
 };
-
-static __u64 min2(__u64 a, __u64 b)
-{
-	return a < b ? a : b;
-}
-
-static __u64 max2(__u64 a, __u64 b)
-{
-	return a > b ? a : b;
-}
 
 struct stepper *stepper__new(const struct stepper_opts *o, size_t n,
 			     double (*promise)(void *ctx, size_t vm, __u64 pages), void *ctx)
@@ -75,12 +66,12 @@ void stepper__free(struct stepper *s)
 /* What a guest may be off its target: balloons work in units of their own. */
 static __u64 tolerance(const struct stepper *s)
 {
-	return max2(s->o.step / 8, 1);
+	return larger(s->o.step / 8, 1);
 }
 
 static __u64 off(const struct mover *m)
 {
-	return max2(m->seen.now, m->target) - min2(m->seen.now, m->target);
+	return larger(m->seen.now, m->target) - smaller(m->seen.now, m->target);
 }
 
 static bool follows(const struct stepper *s, const struct mover *m)
@@ -90,7 +81,7 @@ static bool follows(const struct stepper *s, const struct mover *m)
 
 static __u64 held(const struct mover *m)
 {
-	return m->known ? max2(m->seen.now, m->target) : 0;
+	return m->known ? larger(m->seen.now, m->target) : 0;
 }
 
 __u64 stepper__held(const struct stepper *s)
@@ -151,24 +142,26 @@ static bool too_many(const struct stepper *s, const struct mover *m)
 	return m->misses > expected * (1 + s->o.slack) + 3 * sqrt(expected) + FEW_MISSES;
 }
 
-/* A promise is broken as soon as the misses are too many for the whole window, not at its end. */
+static void count_anew(struct mover *m)
+{
+	m->misses = m->seconds = 0;
+}
+
+/* A promise is held against the misses of whole windows. */
 static void look_at_misses(const struct stepper *s, struct mover *m, double time)
 {
-	bool ends;
-
 	if (time < m->guard_from || m->owed || m->tripped)
 		return;
 	m->misses += m->seen.misses;
 	m->seconds += m->seen.seconds;
-	ends = m->seconds >= s->o.window;
-	if (ends)
-		m->observed = m->misses / m->seconds;
-	if (ends && isfinite(m->promised) && too_many(s, m)) {
+	if (m->seconds < s->o.window)
+		return;
+	m->observed = m->misses / m->seconds;
+	if (isfinite(m->promised) && too_many(s, m)) {
 		m->tripped = true;
 		m->broken = m->promised;
 	}
-	if (ends)
-		m->misses = m->seconds = 0;
+	count_anew(m);
 }
 
 void stepper__look(struct stepper *s, size_t vm, const struct stepper_seen *seen, double time)
@@ -181,7 +174,6 @@ void stepper__look(struct stepper *s, size_t vm, const struct stepper_seen *seen
 	m->seen = *seen;
 	look_how_near(s, m, time);
 	look_at_misses(s, m, time);
-	s->now = time;
 }
 
 void stepper__lose(struct stepper *s, size_t vm)
@@ -205,8 +197,8 @@ void stepper__bounds(const struct stepper *s, size_t vm, double time, __u64 *lea
 		return;
 	*least = m->seen.min;
 	if (time < m->floor_until)
-		*least = max2(*least, min2(m->floor, m->target));
-	*most = max2(*least, m->seen.max);
+		*least = larger(*least, smaller(m->floor, m->target));
+	*most = larger(*least, m->seen.max);
 }
 
 /* Something is not as it was said to be. */
@@ -256,14 +248,14 @@ static __u64 back_to(const struct mover *m)
 
 static __u64 wanted_by_guard(const struct mover *m)
 {
-	return m->tripped ? max2(back_to(m), m->owed) : m->owed;
+	return m->tripped ? larger(back_to(m), m->owed) : m->owed;
 }
 
 static bool give_back(const struct stepper *s, double time, struct step *out)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		const struct mover *m = &s->vms[i];
-		__u64 want = wanted_by_guard(m), to = min2(want, m->target + spare(s));
+		__u64 want = wanted_by_guard(m), to = smaller(want, m->target + spare(s));
 
 		if (want <= m->target || !can_move(m, time))
 			continue;
@@ -295,17 +287,15 @@ static bool reclaim(const struct stepper *s, double time, struct step *out)
 
 	for (size_t i = 0; i < s->n && lack; i++) {
 		const struct mover *m = &s->vms[i];
-		__u64 keep = max2(m->start, m->seen.min);
+		__u64 keep = larger(larger(m->start, m->seen.min), m->seen.least);
 
-		if (keep < m->seen.least)
-			keep = m->seen.least;
 		if (m->owed || m->tripped || !can_move(m, time) || m->target <= keep ||
 		    m->target - keep <= most)
 			continue;
 		most = m->target - keep;
 		from = i;
 	}
-	return most && say(out, s, from, STEP_RECLAIM, s->vms[from].target - min2(most, lack));
+	return most && say(out, s, from, STEP_RECLAIM, s->vms[from].target - smaller(most, lack));
 }
 
 /* The guard wants what nobody has: the VM has to do with what it got. */
@@ -341,7 +331,7 @@ static bool give(const struct stepper *s, double time, struct step *out)
 
 	for (size_t i = 0; i < s->n; i++) {
 		const struct mover *m = &s->vms[i];
-		__u64 to = min2(min2(m->aim, m->target + s->o.step), m->target + room);
+		__u64 to = smaller(smaller(m->aim, m->target + s->o.step), m->target + room);
 
 		if (to <= m->target || !can_move(m, time) || !follows(s, m) || m->owed)
 			continue;
@@ -366,8 +356,9 @@ static bool take(const struct stepper *s, double time, struct step *out)
 		if (m->aim >= m->target || !can_move(m, time) || !has_settled(s, m, time))
 			continue;
 		stepper__bounds(s, i, time, &least, &most);
-		least = max2(least, m->seen.least);
-		to = max2(max2(m->aim, least), m->target > s->o.step ? m->target - s->o.step : 0);
+		least = larger(least, m->seen.least);
+		to = larger(larger(m->aim, least),
+			    m->target > s->o.step ? m->target - s->o.step : 0);
 		if (to >= m->target || (to != m->aim && m->target - to < tolerance(s)))
 			continue;
 		say(out, s, i, STEP_TAKE, to);
@@ -384,11 +375,6 @@ bool stepper__next(const struct stepper *s, double time, struct step *out)
 }
 
 /* --- what a step leaves behind --- */
-
-static void count_anew(struct mover *m)
-{
-	m->misses = m->seconds = 0;
-}
 
 static void promise_nothing(struct mover *m)
 {
@@ -426,7 +412,7 @@ static void guarded(const struct stepper *s, struct mover *m, const struct step 
 		m->again = true;
 		m->tripped = false;
 	}
-	m->aim = max2(m->aim, m->owed);
+	m->aim = larger(m->aim, m->owed);
 	if (step->to < m->owed && step->to > step->from)
 		return;
 	m->owed = 0;

@@ -33,7 +33,9 @@ static inline __u64 page_numbers__home(const struct page_numbers *t, __u64 hash)
 	return hash / ESTIMATE_GROUPS & t->mask;
 }
 
-static inline void page_numbers__prefetch(const struct page_numbers *t, __u64 hash)
+/* See page_table__prefetch(). */
+static inline __attribute__((always_inline)) void
+page_numbers__prefetch(const struct page_numbers *t, __u64 hash)
 {
 	__builtin_prefetch(&t->slot[page_numbers__home(t, hash)], 1);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../cache/minmax.h"
 #include "policy.h"
 
 /* Bytes of an array of one entry a page, to which `from` pages are no news. */
@@ -21,16 +22,11 @@ static int grow(void *array, size_t entry, size_t from, size_t to)
 	return 0;
 }
 
-static __u32 least(__u32 a, __u32 b)
-{
-	return a < b ? a : b;
-}
-
 /* A queue's array is as large as the pages there are, and wraps around at the capacity: nothing
  * is taken from it before it is that large. */
 static int grow_queues(struct policy_cache *c, __u32 pages)
 {
-	__u32 from = least(c->room, c->capacity), to = least(pages, c->capacity);
+	__u32 from = smaller(c->room, c->capacity), to = smaller(pages, c->capacity);
 	int err = 0;
 
 	for (unsigned int i = 0; i < c->ops->queues && !err && to > from; i++)
@@ -99,7 +95,7 @@ struct policy_cache *policy_cache__clone(const struct policy_cache *c, __u32 cap
 	ok = new->pages;
 	for (unsigned int i = 0; i < c->ops->queues; i++) {
 		new->queue[i].page =
-			copy(c->queue[i].page, least(c->room, capacity) * sizeof(__u32));
+			copy(c->queue[i].page, smaller(c->room, capacity) * sizeof(__u32));
 		ok = ok && new->queue[i].page;
 	}
 	if (ok)

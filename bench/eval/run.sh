@@ -101,14 +101,23 @@ machine()
 	END
 }
 
+# Not for a report of what was measured before, maybe on another machine.
+prepare()
+{
+	local extra=
+
+	need qemu-system-x86_64 busybox cpio losetup mke2fs mmdebstrap
+	need_built hvtrace
+	! wanted overhead || extra=$TIMED
+	# shellcheck disable=SC2086 # words
+	"$EVAL/image.sh" $WORKLOADS $extra || exit
+	machine
+}
+
 failures=
-need qemu-system-x86_64 busybox cpio losetup mke2fs mmdebstrap gnuplot
-need_built hvtrace
+need gnuplot
 mkdir -p "$RESULTS"
-! wanted overhead || extra=$TIMED
-# shellcheck disable=SC2086 # words
-"$EVAL/image.sh" $WORKLOADS ${extra:-} || exit
-machine
+[ "$PART" = report ] || prepare
 ! wanted curves || curves
 ! wanted inference || inference
 ! wanted overhead || overhead

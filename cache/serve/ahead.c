@@ -13,6 +13,7 @@
  */
 #include <stdatomic.h>
 
+#include "../minmax.h"
 #include "disk.h"
 
 /* Pages between two steps. */
@@ -74,14 +75,10 @@ static void fetch(const struct ahead_page *p)
 		page_digest__prefetch(p->at);
 }
 
-static unsigned least(unsigned a, unsigned b)
-{
-	return a < b ? a : b;
-}
-
 void ahead__go(struct ahead *a, struct data_loop *l, unsigned pages)
 {
-	unsigned fetched = least(pages + STEP, a->pages), looked = least(fetched + STEP, a->pages);
+	unsigned fetched = smaller(pages + STEP, a->pages),
+		 looked = smaller(fetched + STEP, a->pages);
 
 	for (; a->looked < looked; a->looked++)
 		look(&a->page[a->looked], l);

@@ -106,8 +106,7 @@ static bool capture_afar(struct data_loop *l, struct shard *shard, __u64 page, _
 		return false;
 	}
 	l->free_stages = s->next;
-	memcpy(s->data, at, PAGE_BYTES);
-	s->digest = page_digest__of(&l->disk->secret, s->data);
+	s->digest = page_digest__copy(&l->disk->secret, s->data, at, true);
 	send(s, shard, page, frame);
 	return true;
 }

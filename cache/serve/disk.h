@@ -224,6 +224,8 @@ struct data_loop {
 /* request.c */
 bool served_ring__poll(struct served_ring *r);
 void request__issue(struct request *req);
+/* So many bytes further on in its pieces of guest memory. */
+void request__advance(const struct request *req, struct seg_pos *pos, __u32 bytes);
 /* One of its parts ended: at home. */
 void request__part_done(struct request *req, struct part *p);
 void request__finish(struct request *req);

@@ -132,21 +132,6 @@ void part__span(const struct part *p, unsigned i, __u64 *offset, __u32 *bytes)
 	*bytes = to - from;
 }
 
-static void advance(const struct part *p, struct seg_pos *pos, __u32 bytes)
-{
-	while (bytes) {
-		const struct vring_seg *s = &p->req->segs[pos->seg];
-		__u32 n = s->bytes - pos->off < bytes ? s->bytes - pos->off : bytes;
-
-		bytes -= n;
-		pos->off += n;
-		if (pos->off == s->bytes) {
-			pos->off = 0;
-			pos->seg++;
-		}
-	}
-}
-
 /* A whole page of the disk in a whole frame of the guest? */
 static void place(const struct part *p, struct page_op *op, const struct seg_pos *pos)
 {
@@ -178,7 +163,7 @@ void part__lay_out(struct part *p)
 		op->token = 0;
 		op->missing = false;
 		place(p, op, &pos);
-		advance(p, &pos, bytes);
+		request__advance(p->req, &pos, bytes);
 	}
 }
 
@@ -186,7 +171,7 @@ void part__copy(const struct part *p, __u64 offset, char *buf, __u32 bytes, bool
 {
 	struct seg_pos pos = p->pos;
 
-	advance(p, &pos, offset - p->offset);
+	request__advance(p->req, &pos, offset - p->offset);
 	while (bytes) {
 		const struct vring_seg *s = &p->req->segs[pos.seg];
 		__u32 n = s->bytes - pos.off < bytes ? s->bytes - pos.off : bytes;

@@ -18,29 +18,30 @@ static bool chosen_for_audit(struct data_loop *l)
 /* A guest that drops a page and wants it back before its frame was used for anything else: nobody
  * could see that eviction, but the page's bytes are there. Told to the miss curve it is as unseen
  * as before: how long it was gone is not known. */
-static void *find_in_guest(struct part *p, unsigned i)
+static void *find_in_guest(struct part *p, unsigned i, __u64 frame)
 {
-	struct page_op *op = &p->op[i];
-	__u64 page = p->page + i, frame;
+	__u64 page = p->page + i;
 
-	if (!exclusive_cache__is_resident(p->shard->cache, page, &frame) ||
-	    !data_loop__find(p->at, p->shard, page, frame))
+	if (frame == PE_FRAME_NONE || !data_loop__find(p->at, p->shard, page, frame))
 		return NULL;
 	COUNT(p->at, found);
-	return exclusive_cache__take(p->shard->cache, page, &op->digest);
+	return exclusive_cache__take(p->shard->cache, page, &p->op[i].digest, &frame);
 }
 
 static void look_up(struct part *p, unsigned i)
 {
 	struct page_op *op = &p->op[i];
 	struct exclusive_cache *c = p->shard->cache;
+	__u64 frame;
 
 	if (!op->at) {
 		COUNT(p->at, bypassed);
 		op->missing = true;
 		return;
 	}
-	op->slot = exclusive_cache__take(c, p->page + i, &op->digest) ?: find_in_guest(p, i);
+	op->slot = exclusive_cache__take(c, p->page + i, &op->digest, &frame);
+	if (!op->slot)
+		op->slot = find_in_guest(p, i, frame);
 	if (!op->slot)
 		COUNT(p->at, misses);
 	else
@@ -50,12 +51,20 @@ static void look_up(struct part *p, unsigned i)
 		op->token = exclusive_cache__read_begin(c, p->page + i);
 }
 
-/* What the frames of a page held is evicted now. */
+/* What each frame held that some of these bytes go to is evicted now. */
+static void evict_bytes(struct part *p, const struct vring_seg *s, __u32 off, __u32 bytes)
+{
+	for (__u64 a = s->gpa + off, end = a + bytes; a < end;
+	     a = (a / PAGE_BYTES + 1) * PAGE_BYTES)
+		data_loop__evict(p->at, a, s->base + (a - s->gpa), ~0ULL, true);
+}
+
+/* What the frames of a page held. */
 static void evict_frames(struct part *p, unsigned i)
 {
 	const struct page_op *op = &p->op[i];
 	struct seg_pos pos = p->pos;
-	__u64 offset, skip;
+	__u64 offset;
 	__u32 bytes;
 
 	if (op->at) {
@@ -63,23 +72,13 @@ static void evict_frames(struct part *p, unsigned i)
 		return;
 	}
 	part__span(p, i, &offset, &bytes);
-	skip = offset - p->offset;
+	request__advance(p->req, &pos, offset - p->offset);
 	for (; bytes; pos.seg++, pos.off = 0) {
 		const struct vring_seg *s = &p->req->segs[pos.seg];
-		__u32 n = s->bytes - pos.off;
+		__u32 n = s->bytes - pos.off < bytes ? s->bytes - pos.off : bytes;
 
-		if (skip >= n) {
-			skip -= n;
-			continue;
-		}
-		pos.off += skip;
-		n -= skip;
-		skip = 0;
-		n = n < bytes ? n : bytes;
+		evict_bytes(p, s, pos.off, n);
 		bytes -= n;
-		for (__u64 a = s->gpa + pos.off, end = a + n; a < end;
-		     a = (a / PAGE_BYTES + 1) * PAGE_BYTES)
-			data_loop__evict(p->at, a, s->base + (a - s->gpa), ~0ULL, true);
 	}
 }
 

@@ -115,17 +115,17 @@ static __u32 part_bytes(const struct request *req)
 	return bytes < left ? bytes : left;
 }
 
-static void skip_segs(struct request *req, __u32 bytes)
+void request__advance(const struct request *req, struct seg_pos *pos, __u32 bytes)
 {
 	while (bytes) {
-		const struct vring_seg *s = &req->segs[req->pos.seg];
-		__u32 n = s->bytes - req->pos.off < bytes ? s->bytes - req->pos.off : bytes;
+		const struct vring_seg *s = &req->segs[pos->seg];
+		__u32 n = s->bytes - pos->off < bytes ? s->bytes - pos->off : bytes;
 
 		bytes -= n;
-		req->pos.off += n;
-		if (req->pos.off == s->bytes) {
-			req->pos.off = 0;
-			req->pos.seg++;
+		pos->off += n;
+		if (pos->off == s->bytes) {
+			pos->off = 0;
+			pos->seg++;
 		}
 	}
 }
@@ -142,7 +142,7 @@ static void issue_part(struct request *req, struct part *p)
 	p->pages = end / PAGE_BYTES - p->page;
 	p->pos = req->pos;
 	p->go = req->blk.op == BLK_READ ? part__read : part__write;
-	skip_segs(req, p->bytes);
+	request__advance(req, &req->pos, p->bytes);
 	req->issued += p->bytes;
 	req->parts++;
 	part__route(p);

@@ -8,6 +8,7 @@
  */
 #include <stdbool.h>
 
+#include "../minmax.h"
 #include "balance.h"
 
 typedef unsigned __int128 wide;
@@ -15,11 +16,6 @@ typedef unsigned __int128 wide;
 struct claim {
 	__u64 weight, most; /* of what is handed out */
 };
-
-static __u64 smaller(__u64 a, __u64 b)
-{
-	return a < b ? a : b;
-}
 
 static __u64 wish(const struct balance_vm *vm)
 {

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../minmax.h"
 #include "../page_table.h"
 #include "exclusive_cache.h"
 #include "ghosts.h"
@@ -88,11 +89,6 @@ static unsigned raised(unsigned standing)
 static unsigned standing_if_wanted(const struct exclusive_cache *c, const struct page_cell *cell)
 {
 	return is_cached(cell) ? raised(standing(c, cell)) : standing(c, cell);
-}
-
-static unsigned larger(unsigned a, unsigned b)
-{
-	return a > b ? a : b;
 }
 
 /* What the cell refers to is not used any more. */
@@ -351,11 +347,13 @@ size_t exclusive_cache__chunks(const struct exclusive_cache *c)
 
 /* --- hits --- */
 
-void *exclusive_cache__take(struct exclusive_cache *c, __u64 page, struct page_digest *digest)
+void *exclusive_cache__take(struct exclusive_cache *c, __u64 page, struct page_digest *digest,
+			    __u64 *frame)
 {
 	struct page_cell *cell = find(c, page);
 	__u32 slot;
 
+	*frame = is_resident(cell) ? cell->check : PE_FRAME_NONE;
 	if (!is_cached(cell))
 		return NULL;
 	slot = cell->pos;
@@ -526,22 +524,12 @@ static void drop_range(struct exclusive_cache *c, __u64 page, __u64 count)
 {
 	struct sweep s = {.cache = c, .page = page, .count = count};
 
-	if (count > c->table.pages) {
+	if (page_table__sweep_pays(&c->table, count)) {
 		page_table__sweep(&c->table, leaves, &s);
 		return;
 	}
 	for (; count--; page++)
 		forget(c, page);
-}
-
-static void drop_ghosts(struct exclusive_cache *c, __u64 page, __u64 count)
-{
-	if (count > c->ghosts.live) {
-		ghosts__remove_range(&c->ghosts, page, count);
-		return;
-	}
-	for (; count--; page++)
-		ghosts__remove(&c->ghosts, page);
 }
 
 __u64 exclusive_cache__invalidate(struct exclusive_cache *c, __u64 page, __u64 count)
@@ -550,7 +538,7 @@ __u64 exclusive_cache__invalidate(struct exclusive_cache *c, __u64 page, __u64 c
 
 	in_flight__change(&c->in_flight, page, count);
 	drop_range(c, page, count);
-	drop_ghosts(c, page, count);
+	ghosts__remove_range(&c->ghosts, page, count);
 	return before - cached(c);
 }
 

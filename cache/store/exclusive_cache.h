@@ -20,9 +20,9 @@
  * in flight (more of it if there are more than 64 pages at once).
  *
  * Used by one thread, which nothing here keeps busy for long: tables grow and shrink in steps, by
- * what is done to them and by exclusive_cache__work(). Only invalidate() of more pages than are
- * known, forget_residents() and hand_over() look at all that is known, at once. Pages are numbers
- * on the disk, frames are guest frame numbers.
+ * what is done to them and by exclusive_cache__work(). Only invalidate() of very many pages,
+ * forget_residents() and hand_over() look at all that is known, at once. Pages are numbers on the
+ * disk, frames are guest frame numbers.
  */
 #ifndef HVTRACE_EXCLUSIVE_CACHE_H
 #define HVTRACE_EXCLUSIVE_CACHE_H
@@ -52,7 +52,7 @@ struct page_digest page_digest__of(const struct cache_secret *s, const void *pag
 struct page_digest page_digest__copy(const struct cache_secret *s, void *slot, const void *page,
 				     bool warm);
 /* Bring closer a page that is to be copied soon: its first lines, the CPU sees to the others. */
-static inline void page_digest__prefetch(const void *page)
+static inline __attribute__((always_inline)) void page_digest__prefetch(const void *page)
 {
 	for (int i = 0; i < 1024; i += 64)
 		__builtin_prefetch((const char *)page + i);
@@ -102,8 +102,9 @@ void exclusive_cache__prefetch_more(const struct exclusive_cache *c, __u64 page)
 /* --- hits --- */
 
 /* If the page is cached: out of the cache, its bytes stay in the slot returned until
- * release_slot(). NULL: a miss. */
-void *exclusive_cache__take(struct exclusive_cache *c, __u64 page, struct page_digest *digest);
+ * release_slot(). NULL: a miss; *frame is where it is resident, or PE_FRAME_NONE. */
+void *exclusive_cache__take(struct exclusive_cache *c, __u64 page, struct page_digest *digest,
+			    __u64 *frame);
 void exclusive_cache__release_slot(struct exclusive_cache *c, void *slot);
 
 /* --- captures --- */

@@ -6,9 +6,9 @@
  * to the main queue, where what comes once cannot push it out.
  *
  * There, the page that was hit stays in its queue, with a frequency, up to 3, which is looked at
- *when it comes to the queue's end. Here a hit takes it out; the guest has it for a while, and when
- *the guest evicts it, it comes in again as its queue's newest. Its frequency and its queue go with
- *it:
+ * when it comes to the queue's end. Here a hit takes it out; the guest has it for a while, and when
+ * the guest evicts it, it comes in again as its queue's newest. Its frequency and its queue go with
+ * it:
  *
  *	standing   0  1      small queue, frequency 0 and 1: a hit makes it one more
  *	           2 .. 5    main queue, frequency 0 to 3: the same
@@ -20,8 +20,8 @@
  *     less, as there. It has another way through the queue for each hit since it was new, beside
  *     the one that coming in again gives it. An eviction looks at no more than STORE_LOOKS of them.
  *   - ghosts: what leaves the small queue is one, what leaves the main queue is not; they are as
- *many as the main queue's share of the cache has pages. One that is wanted goes to the main queue
- *     when the guest evicts it.
+ *     many as the main queue's share of the cache has pages. One that is wanted goes to the main
+ *     queue when the guest evicts it.
  */
 #include "store_policy.h"
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "../../bpf/page_event.h"
+#include "../../cache/minmax.h"
 #include "ops.h"
 
 struct files {
@@ -129,16 +130,6 @@ static void find_pid(struct group *g)
 	g->base.pid = 0;
 	if (!read_text(g, "cgroup.procs", text, sizeof(text), why, sizeof(why)))
 		g->base.pid = atoi(text);
-}
-
-static __u64 smaller(__u64 a, __u64 b)
-{
-	return a < b ? a : b;
-}
-
-static __u64 larger(__u64 a, __u64 b)
-{
-	return a > b ? a : b;
 }
 
 static int group_read(struct actuator *a, struct actuator_state *out, char *why, size_t size)

@@ -1,19 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Any bytes as a configuration of balance, and as a VM on its command line. */
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "../../cli/balance_options.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool ok)
-{
-	if (!ok)
-		abort();
-}
+#include "text.h"
 
 static void check_vms(const struct balance_options *o)
 {
@@ -25,20 +14,15 @@ static void check_vms(const struct balance_options *o)
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void try_text(char *text, size_t size)
 {
 	struct balance_options o;
 	char why[BALANCE_WHY] = "";
-	char *text = calloc(1, size + 1);
 
-	check(text);
-	memcpy(text, data, size);
 	balance_options__init(&o);
 	check(!balance_config__parse(&o, "file", text, size, why, sizeof(why)) == !why[0]);
 	why[0] = '\0';
 	check(!balance_options__add(&o, text, why, sizeof(why)) == !why[0]);
 	check_vms(&o);
 	balance_options__free(&o);
-	free(text);
-	return 0;
 }

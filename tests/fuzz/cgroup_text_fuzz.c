@@ -1,30 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Any text as a file of a cgroup, and as its folder's name. */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "../../cli/cgroup_text.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "text.h"
 
 #define MOST (1ULL << 52)
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void try_text(char *text, size_t size)
 {
-	char *text = malloc(size + 1), *name = malloc(size + 1);
+	char *name = malloc(size + 1);
 	__u64 pages = 0;
 
-	if (text && name) {
-		memcpy(text, data, size);
-		text[size] = '\0';
-		if (!cgroup_text__size(text, MOST, &pages) && pages > MOST)
-			abort();
-		cgroup_text__name(text, name);
-		if (strlen(name) > strlen(text) || !name[0] != !text[0])
-			abort();
-	}
+	if (!name)
+		return;
+	check(cgroup_text__size(text, MOST, &pages) || pages <= MOST);
+	cgroup_text__name(text, name);
+	check(strlen(name) <= strlen(text) && !name[0] == !text[0]);
 	free(name);
-	free(text);
-	return 0;
 }

@@ -3,17 +3,12 @@
  * Any bytes from a client of the control socket. Each line that is not blank has one answer, which
  * is one line and an object.
  */
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "../../cli/control.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 struct client {
 	struct loop_fd fd;
@@ -21,12 +16,6 @@ struct client {
 	char answers[1 << 20];
 	size_t len;
 };
-
-static void check(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 static void on_echo(void *ctx, struct control_call *call, const json_t *request)
 {

@@ -4,22 +4,12 @@
  * event, few of which use wide numbers, so that pages and frames meet again.
  */
 #include <math.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "../../analysis/engine.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 #define VMS 3
 #define SIZES 6
-
-static void check(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 static __u64 wide(uint8_t how, uint8_t v)
 {

@@ -3,11 +3,9 @@
  * Any bytes as what a guest does to an exclusive cache, against a model. The first byte chooses the
  * policy and the bounds, each group of 8 after it is an operation.
  */
-#include <stdint.h>
 
 #include "../unit/store_model.c"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 static struct model_op op_of(const uint8_t *d)
 {

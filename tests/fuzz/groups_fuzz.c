@@ -2,22 +2,12 @@
 /* Any text as a file of groups. What is taken is a tree, in which who is let in can be planned for.
  */
 #include <errno.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "../../analysis/utf8.h"
 #include "../../cli/group_plan.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 #define MAX_VMS 64
-
-static void check(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 static int take(void *ctx, const char *name, struct yaml_at at, char *why, size_t size)
 {
@@ -61,6 +51,7 @@ static void try_plan(const struct group_list *l, uint8_t seed)
 	size_t n = make_vms(l, vms, seed);
 	char why[512] = "";
 	struct group_plan p;
+	struct groups_refusal refusal;
 	__u64 *entitled;
 	int refused;
 
@@ -70,8 +61,9 @@ static void try_plan(const struct group_list *l, uint8_t seed)
 	}
 	entitled = calloc(groups__count(p.groups), sizeof(*entitled));
 	check(entitled);
-	refused = group_plan__admit(&p, why, sizeof(why));
-	check(!refused == !why[0]);
+	refused = groups__check(p.groups, &refusal);
+	if (group_plan__admit(&p, why, sizeof(why)))
+		check(refused && why[0]);
 	check(groups__entitle(p.groups, 75, entitled) == refused);
 	for (size_t i = 0; i < groups__count(p.groups) && !refused; i++)
 		check(entitled[i] <= groups__most(p.groups, i) &&

@@ -4,22 +4,12 @@
  * three after them is a run of references: how pages follow each other, where from, how many.
  */
 #include <math.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "../../analysis/hvanalysis.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 #define SIZES 9
 #define MAX_LIST 1024
-
-static void check(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 /* --- the list: reuses by distance, when all pages are followed --- */
 

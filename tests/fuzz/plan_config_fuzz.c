@@ -3,19 +3,9 @@
  * holds together. */
 #include <errno.h>
 #include <math.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "../../cli/plan_options.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool ok)
-{
-	if (!ok)
-		abort();
-}
+#include "text.h"
 
 static void check_facts(const struct plan_facts *f)
 {
@@ -73,19 +63,11 @@ static int add_input(struct plan_options *o, const char *text, char *why, size_t
 	return plan_options__add_input(o, text, false, why, size);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void try_text(char *text, size_t size)
 {
-	char *text = malloc(size + 1);
-
-	if (!text)
-		return 0;
-	memcpy(text, data, size);
-	text[size] = '\0';
 	try_file(text, size);
 	try_word(text, plan_options__add_vm);
 	try_word(text, plan_options__add_new);
 	try_word(text, plan_options__add_memory);
 	try_word(text, add_input);
-	free(text);
-	return 0;
 }

@@ -3,22 +3,12 @@
 #ifndef TESTS_FUZZ_SCRIPT_H
 #define TESTS_FUZZ_SCRIPT_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+#include "fuzz.h"
 
 struct script {
 	const uint8_t *at;
 	size_t left;
 };
-
-static inline void check(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 static inline void script__bytes(struct script *s, void *to, size_t n)
 {

@@ -1,20 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Any text as a configuration file, and as the disk of an option. What is taken holds together. */
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "../../cli/serve_options.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool ok)
-{
-	if (!ok)
-		abort();
-}
+#include "text.h"
 
 static void check_disk(const struct disk_spec *d)
 {
@@ -53,16 +42,8 @@ static void try_disk(const char *text)
 	disk_spec__free(&d);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void try_text(char *text, size_t size)
 {
-	char *text = malloc(size + 1);
-
-	if (!text)
-		return 0;
-	memcpy(text, data, size);
-	text[size] = '\0';
 	try_config(text, size);
 	try_disk(text);
-	free(text);
-	return 0;
 }

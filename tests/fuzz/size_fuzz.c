@@ -1,20 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Any text as a list of sizes. What is taken must come out of its own text again. */
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "../../analysis/size.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool ok)
-{
-	if (!ok)
-		abort();
-}
+#include "text.h"
 
 static void check_size(__u64 pages)
 {
@@ -27,16 +16,11 @@ static void check_size(__u64 pages)
 	check(strlen(size__format(pages, text)) < SIZE_TEXT);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void try_text(char *text, size_t size)
 {
-	char *text = malloc(size + 1);
 	__u64 *sizes = NULL;
 	size_t n = 0;
 
-	if (!text)
-		return 0;
-	memcpy(text, data, size);
-	text[size] = '\0';
 	if (!size__parse_list(text, &sizes, &n))
 		check(n > 0);
 	for (size_t i = 0; i < n; i++) {
@@ -44,6 +28,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check(!i || sizes[i] > sizes[i - 1]);
 	}
 	free(sizes);
-	free(text);
-	return 0;
 }

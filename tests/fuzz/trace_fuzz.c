@@ -6,27 +6,17 @@
  */
 #define _GNU_SOURCE /* memfd_create */
 #include <errno.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <zstd.h>
 
 #include "../../loader/recording.h"
 #include "../../loader/trace/trace.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 /* A few short lines can ask for GiB: enough of them for every path. */
 #define REFS_MAX (1 << 20)
-
-static void check(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 struct result {
 	__u64 refs, sum, last_time, bad;

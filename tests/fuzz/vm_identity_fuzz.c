@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Any command line: a name that ends, fits, and cannot harm a terminal. */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "../../loader/vm_identity.h"
+#include "fuzz.h"
 
 static void check_text(const char *s, size_t size)
 {

@@ -9,17 +9,12 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "../../cache/vhost/blk.h"
 #include "../../cache/vhost/vring_setup.h"
 #include "script.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Guest memory: two regions, one after the other in the guest, not here. Its first pages are the
  * descriptor table, the available ring and the used ring. */

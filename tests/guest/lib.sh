@@ -46,6 +46,22 @@ apart()
 	)
 }
 
+# cases "NAME..." [CHOSEN...]: case_NAME of each, apart, or of those that the test's arguments chose.
+cases()
+{
+	local all=$1 name began failed=
+
+	shift
+	# shellcheck disable=SC2086 # words
+	[ $# -gt 0 ] || set -- $all
+	for name; do
+		began=$SECONDS
+		apart "case_$name" || failed+=" $name"
+		echo "$name took $((SECONDS - began)) s"
+	done
+	[ -z "$failed" ] || die "failed:$failed"
+}
+
 undo_at_end
 defer "rm -rf '$WORK'"
 

@@ -18,7 +18,6 @@ need_built hvtrace tests/guest/workload tests/guest/compare
 find_kernel
 initramfs "$WORK/initramfs" "virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev \
 	virtio_pci virtio_blk virtio_balloon" "" "$BUILD/tests/guest/workload"
-failures=
 
 # ---------------------------------------------------------------- huge pages
 
@@ -177,7 +176,7 @@ make_disk()
 # DROP=drop drops the guest's page cache in between.
 trace_guest()
 {
-	local on=$3 began=$SECONDS
+	local on=$3
 
 	echo "== $1, aio=$2, $3"
 	make_disk "$on"
@@ -202,7 +201,6 @@ trace_guest()
 	check_memory "$1"
 	guest_trace_stop
 	guest_kill
-	echo "took $((SECONDS - began)) s"
 	compare "$1"
 }
 
@@ -238,9 +236,4 @@ case_hugetlb()
 		trace_guest memfd-hugetlb io_uring /dev/vda memory-backend-memfd,share=on,hugetlb=on
 }
 
-# Arguments choose cases.
-[ $# -gt 0 ] || set -- thp small memfd hugetlb
-for name; do
-	apart "case_$name" || failures="$failures $name"
-done
-[ -z "$failures" ] || die "not as the guest says:$failures"
+cases "thp small memfd hugetlb" "$@"

@@ -13,7 +13,6 @@ need qemu-system-x86_64 busybox cpio jq virsh libvirtd setpriv
 need_built hvtrace tests/guest/pages
 find_kernel
 initramfs "$WORK/initramfs" "$VIRTIO" "" "$BUILD/tests/guest/pages"
-failures=
 
 # snippet HEADING: the first block of code below it.
 snippet()
@@ -130,11 +129,4 @@ case_libvirt()
 	serve_stop
 }
 
-# Arguments choose cases.
-[ $# -gt 0 ] || set -- qemu libvirt
-for name; do
-	began=$SECONDS
-	apart "case_$name" || failures="$failures $name"
-	echo "$name took $((SECONDS - began)) s"
-done
-[ -z "$failures" ] || die "failed:$failures"
+cases "qemu libvirt" "$@"

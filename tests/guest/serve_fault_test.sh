@@ -15,12 +15,12 @@ need_built hvtrace tests/guest/pages tests/fault/faulty-file
 find_kernel
 initramfs "$WORK/initramfs" "$VIRTIO" "" "$BUILD/tests/guest/pages"
 pages=$BUILD/tests/guest/pages
-failures=
 
 # stamped_image NAME VERSION
 stamped_image()
 {
 	image "$1" $((PAGES * 4))K
+	defer "rm -f '$WORK/$1'*"
 	"$pages" stamp "$WORK/$1" $PAGES "$2" || die "no contents"
 }
 
@@ -32,6 +32,7 @@ faulty()
 	mv "$WORK/$1" "$WORK/$1.backing"
 	: >"$WORK/$1"
 	mkfifo "$WORK/fault.in" "$WORK/fault.out" || die "no FIFOs"
+	defer "rm -f '$WORK'/fault.*"
 	exec {FAULT_IN}<>"$WORK/fault.in" {FAULT_OUT}<>"$WORK/fault.out"
 	"$BUILD/tests/fault/faulty-file" "$WORK/$1.backing" "$WORK/$1" <&"$FAULT_IN" \
 		>&"$FAULT_OUT" 2>"$WORK/fault.err" &
@@ -206,6 +207,7 @@ case_full()
 	defer "umount -l '$WORK/full'"
 	truncate -s $((PAGES * 4))K "$WORK/full/disk"
 	ln -s full/disk "$WORK/disk"
+	defer "rm '$WORK/disk'"
 	dd if=/dev/zero of="$WORK/full/others" bs=1M count=24 2>/dev/null || die "no file of others"
 	start_guest disk
 	guest_fails "pages stamp /dev/vda $PAGES 1"
@@ -253,7 +255,7 @@ case_huge()
 	defer "echo $before >/proc/sys/vm/nr_hugepages"
 	[ "$(cat /proc/sys/vm/nr_hugepages)" -eq $((before + HUGE)) ] || die "no huge pages"
 	stamped_image disk 1
-	CACHE=$((HUGE * 2))MiB start_guest disk
+	SERVE_HUGE=2MiB CACHE=$((HUGE * 2))MiB start_guest disk
 	guest_checks /dev/vda
 	ctl stats | jq -e '.cache.hugetlb_bytes > 0' >/dev/null || die "not in huge pages"
 	# Those in use stay, none come.
@@ -300,12 +302,4 @@ case_taken()
 	end_guest disk
 }
 
-# Arguments choose cases.
-[ $# -gt 0 ] || set -- fail stall full truncated huge taken
-for name; do
-	began=$SECONDS
-	apart "case_$name" || failures="$failures $name"
-	echo "$name took $((SECONDS - began)) s"
-	rm -f "$WORK"/{bad,good,disk}* "$WORK"/fault.*
-done
-[ -z "$failures" ] || die "failed:$failures"
+cases "fail stall full truncated taken" "$@"

@@ -21,7 +21,6 @@ initramfs "$WORK/initramfs" "$VIRTIO" "" "$BUILD/tests/guest/records" "$BUILD/te
 records=$BUILD/tests/guest/records
 pages=$BUILD/tests/guest/pages
 RANDOM=$SEED
-failures=
 
 # ---------------------------------------------------------------- kill the server, 100 times
 
@@ -33,10 +32,11 @@ declare -A ACKS=([a]=0 [b]=200 [c]=400 [d]=600)
 declare -A POLICY=([a]=lru [b]=s3fifo [c]=lru [d]=s3fifo)
 declare -A SEEN=()
 
+# serve_disk start|begin NAME
 serve_disk()
 {
-	SERVER=$1 serve_start $CACHE --disk "$1,path=$WORK/$1,socket=$WORK/$1.sock" --audit 1/1 \
-		--policy "${POLICY[$1]}"
+	SERVER=$2 "serve_$1" $CACHE --disk "$2,path=$WORK/$2,socket=$WORK/$2.sock" --audit 1/1 \
+		--policy "${POLICY[$2]}"
 }
 
 make_disks()
@@ -46,7 +46,7 @@ make_disks()
 	DISKS=()
 	for name in "${DISKS_RAW[@]}" "${DISKS_EXT4[@]}"; do
 		[ -e "$WORK/$name" ] || ext4_image "$name" 64M
-		serve_disk "$name"
+		serve_disk start "$name"
 		served_disk "$WORK/$name.sock" num-queues=2
 	done
 	image acks 1M
@@ -115,11 +115,12 @@ kill_once()
 
 	# Sometimes before it got to work at all.
 	[ $((RANDOM % 8)) -eq 0 ] || wait_progress "$name"
-	sleep "0.$(printf %03d $((RANDOM % 400)))"
+	sleep "0.$(printf %03d $((RANDOM % 250)))"
 	serve_kill "$name"
 	[[ " ${DISKS_RAW[*]} " != *" $name "* ]] || check_raw "$name"
 	SEEN[$name]=$(last "$name")
-	serve_disk "$name"
+	# Whether it came up shows when it is its turn again.
+	serve_disk begin "$name"
 }
 
 finish_load()
@@ -258,11 +259,4 @@ case_live()
 	serve_stop
 }
 
-# Arguments choose cases.
-[ $# -gt 0 ] || set -- server qemu live
-for name; do
-	began=$SECONDS
-	apart "case_$name" || failures="$failures $name"
-	echo "$name took $((SECONDS - began)) s"
-done
-[ -z "$failures" ] || die "failed:$failures"
+cases "server qemu live" "$@"

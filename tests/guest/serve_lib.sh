@@ -72,16 +72,23 @@ guest_tools()
 SERVER=server
 declare -A SERVE_PID=()
 
-# serve_start CACHE OPTION...: `hvtrace serve` with that cache, up when this returns.
-serve_start()
+# serve_begin CACHE OPTION...: `hvtrace serve` with that cache, which is not waited for. The host's pool
+# of huge pages is others', unless SERVE_HUGE says so.
+serve_begin()
 {
 	local cache=$1
 
 	shift
-	"$BUILD/hvtrace" serve --cache "$cache" --control "$WORK/$SERVER.control" -q "$@" \
+	"$BUILD/hvtrace" serve --cache "$cache" --huge "${SERVE_HUGE:-no}" --control "$WORK/$SERVER.control" -q "$@" \
 		</dev/null >"$WORK/$SERVER.out" 2>>"$WORK/$SERVER.err" &
 	SERVE_PID[$SERVER]=$!
 	defer "serve_kill $SERVER"
+}
+
+# serve_start CACHE OPTION...: the same, up when this returns.
+serve_start()
+{
+	serve_begin "$@"
 	for _ in {1..200}; do
 		ctl version >/dev/null 2>&1 && return
 		kill -0 "${SERVE_PID[$SERVER]}" 2>/dev/null || break

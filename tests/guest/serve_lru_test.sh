@@ -27,7 +27,6 @@ find_kernel
 initramfs "$WORK/initramfs" "$VIRTIO" "" "$BUILD/tests/guest/pages" \
 	"$BUILD/tests/guest/workload"
 pages=$BUILD/tests/guest/pages
-failures=
 # A cache that grows gets its memory by the server's own thread: on a busy machine the guest must not
 # outrun it, or pages leave a cache that is only to become larger.
 QEMU_PREFIX="nice -n 15"
@@ -296,11 +295,4 @@ case_scan()
 	halt
 }
 
-# Arguments choose cases.
-[ $# -gt 0 ] || set -- pool linux scan
-for name; do
-	began=$SECONDS
-	apart "case_$name" || failures="$failures $name"
-	echo "$name took $((SECONDS - began)) s"
-done
-[ -z "$failures" ] || die "failed:$failures"
+cases "pool linux scan" "$@"

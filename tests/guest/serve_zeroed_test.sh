@@ -30,7 +30,7 @@ findings()
 
 guest_memory 96
 DISKS=()
-"$BUILD/hvtrace" serve --cache 32MiB --audit 1/1 --control "$WORK/server.control" \
+"$BUILD/hvtrace" serve --cache 32MiB --huge no --audit 1/1 --control "$WORK/server.control" \
 	--disk "web01,path=$WORK/web01.img,socket=$WORK/web01.sock" \
 	</dev/null >"$WORK/server.out" 2>"$WORK/server.err" &
 SERVE_PID[server]=$!

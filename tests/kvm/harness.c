@@ -577,12 +577,26 @@ static void print_warning(void *ctx, const char *line)
 	fprintf(stderr, "tracer: %s\n", line);
 }
 
+/* Who it is of is known by then, and has not been called ended. */
+static void check_listed(const struct trace *t, const struct page_event *e)
+{
+	for (size_t i = 0; i < tracer__nr_vms(t->tracer); i++) {
+		const struct tracer_vm *vm = tracer__vm(t->tracer, i);
+
+		if (vm->id == e->vm && !vm->ended && vm->name[0])
+			return;
+	}
+	die("an event of VM %u, which is not listed", e->vm);
+}
+
 static void take_events(void *ctx, const struct page_event *events, size_t n)
 {
 	struct trace *t = ctx;
 
 	if (t->n + n > ALL_EVENTS)
 		die("more than %u events", ALL_EVENTS);
+	for (size_t i = 0; i < n; i++)
+		check_listed(t, &events[i]);
 	memcpy(t->events + t->n, events, n * sizeof(*events));
 	t->n += n;
 }

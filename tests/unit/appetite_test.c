@@ -83,6 +83,12 @@ static void test_guess(void **state)
 	assert_false(l.known);
 	check_range(&l.ratio, 1.4, 1, 1.4);
 	appetite__free(a);
+	/* From the curve's own first size on: .4 in 20. */
+	a = make(three + 1, 2, 1000, true);
+	assert_int_equal(appetite__known_from(a), 1010);
+	appetite__at(a, 1000, &l);
+	check_range(&l.ratio, .8, .55, .85);
+	appetite__free(a);
 }
 
 /* An error does not make the curve rise, nor is a ratio above 1. */
@@ -102,6 +108,19 @@ static void test_monotone(void **state)
 	appetite__at(a, 30, &l);
 	check_range(&l.ratio, .48, .48, .48);
 	appetite__free(a);
+}
+
+/* What a VM would not use is idle: its curve's flat end. */
+static void test_flat(void **state)
+{
+	const struct curve_point p[] = {
+		{0, 90, 100, 0}, {10, 50, 100, 0}, {20, 50, 100, 0}, {30, 50, 100, 0}};
+	struct appetite *a = make(p, 4, 1000, false), *all = make(p + 1, 3, 0, false);
+
+	assert_int_equal(appetite__flat_from(a), 1010);
+	assert_int_equal(appetite__flat_from(all), 10);
+	appetite__free(a);
+	appetite__free(all);
 }
 
 static void test_assurance(void **state)
@@ -125,6 +144,8 @@ static void test_assurance(void **state)
 	s = (struct assurance){30, -1, 80.1};
 	assert_int_equal(appetite__assured_from(a, &s), 10);
 	s.max_ratio = .01;
+	assert_int_equal(appetite__assured_from(a, &s), 30);
+	s = (struct assurance){30, 0, -1};
 	assert_int_equal(appetite__assured_from(a, &s), 30);
 	/* No bound; a baseline between points goes by the lower end of the next. */
 	s = (struct assurance){30, -1, -1};
@@ -169,12 +190,27 @@ static void test_steps(void **state)
 	assert_int_equal(v[0].size, 1015);
 	assert_true(fabs(v[0].cost - 1300) < 1e-9);
 	free(v);
-	assert_int_equal(appetite__steps(guess, 900, PLAN_NO_MOST, &v, &n), 0);
-	assert_int_equal(v[0].size, 900);
-	assert_true(fabs(v[0].cost - 2 * 1000 * 5) < 1e-6);
-	for (size_t i = 1; i < n; i++)
-		assert_true(v[i].size > v[i - 1].size && v[i].cost < v[i - 1].cost);
-	assert_true(v[n - 1].size == 1030 && fabs(v[n - 1].cost - 600) < 1e-9);
+	/* Up to a point is with it. */
+	assert_int_equal(appetite__steps(a, 1015, 1030, &v, &n), 0);
+	assert_int_equal(n, 2);
+	free(v);
+	assert_int_equal(appetite__steps(a, 1010, 1030, &v, &n), 0);
+	assert_int_equal(n, 2);
+	free(v);
+	assert_int_equal(appetite__steps(guess, 872, PLAN_NO_MOST, &v, &n), 0);
+	/* Every two pages below the curve, and its three points. */
+	assert_int_equal(n, 64 + 3);
+	for (size_t i = 0; i < 64; i++) {
+		assert_int_equal(v[i].size, 872 + 2 * i);
+		assert_true(fabs(v[i].cost - 2000 * (1 + .04 * (128 - 2 * i))) < 1e-6);
+	}
+	assert_true(v[64].size == 1000 && v[64].cost == 2000);
+	assert_true(v[66].size == 1030 && fabs(v[66].cost - 600) < 1e-9);
+	free(v);
+	/* Closer to the curve than there are steps. */
+	assert_int_equal(appetite__steps(guess, 990, 1000, &v, &n), 0);
+	assert_int_equal(v[0].size, 990);
+	assert_int_equal(v[n - 1].size, 1000);
 	free(v);
 	appetite__free(a);
 	appetite__free(guess);
@@ -202,6 +238,10 @@ static void test_refused(void **state)
 	assert_int_equal(appetite__new(&a, &o), -EINVAL);
 	p[1].size = 5;
 	p[1].error = -1;
+	assert_int_equal(appetite__new(&a, &o), -EINVAL);
+	p[1] = (struct curve_point){5, -1, 1, 0};
+	assert_int_equal(appetite__new(&a, &o), -EINVAL);
+	p[1] = (struct curve_point){5, 0, INFINITY, 0};
 	assert_int_equal(appetite__new(&a, &o), -EINVAL);
 	assert_null(a);
 }
@@ -275,6 +315,7 @@ int main(void)
 		cmocka_unit_test(test_monotone), cmocka_unit_test(test_assurance),
 		cmocka_unit_test(test_unknown),	 cmocka_unit_test(test_steps),
 		cmocka_unit_test(test_refused),	 cmocka_unit_test(test_properties),
+		cmocka_unit_test(test_flat),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

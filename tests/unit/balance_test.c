@@ -9,6 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "../../cache/minmax.h"
 #include "../../cache/store/balance.h"
 #include "random.h"
 
@@ -65,11 +66,6 @@ static void test_examples(void **state)
 }
 
 /* --- chunk by chunk --- */
-
-static __u64 smaller(__u64 a, __u64 b)
-{
-	return a < b ? a : b;
-}
 
 static __u64 wish(const struct balance_vm *vm)
 {

@@ -37,6 +37,7 @@ static void test_sizes(void **state)
 		{"4096\n", 1},
 		{"8191\n", 1},
 		{"409600000", 1000},
+		{"18446744073709551616\n", 1000},
 		{"99999999999999999999999\n", 1000},
 	};
 	static const char *const bad[] = {"", "\n", "max \n", "-1\n", "4k\n", "1\n2\n", "0x10\n"};
@@ -61,6 +62,8 @@ static void test_names(void **state)
 		{"qemu-12-web-01.libvirt-qemu", "web-01"},
 		{"qemu-12-web-01", "qemu-12-web-01"},
 		{"a\\x5cb.service", "a\\b"},
+		{"a\\x20b\\x09.service", "a b\t"},
+		{"6x2d", "6x2d"},
 		{"a\\x00b\\x2", "a\\x00b\\x2"},
 		{"machine-.scope", "machine-"},
 		{".scope", ".scope"},
@@ -183,6 +186,21 @@ static void test_shrunk(void **state)
 	group_list__free(&t.list);
 }
 
+/* As much as the parent has is not too much. */
+static void test_all_given(void **state)
+{
+	struct cgroup_tree t;
+
+	make_cgroup("a", "6442450944\n", NULL);
+	make_cgroup("a/web", "4294967296\n", NULL);
+	make_cgroup("a/db", "2147483648\n", NULL);
+	assert_int_equal(read_tree(&t), 0);
+	assert_int_equal(t.shrunk, 0);
+	check_entry(&t, 1, "db", 0, 2 * GIB, GROUPS_NO_LIMIT);
+	check_entry(&t, 2, "web", 0, 4 * GIB, GROUPS_NO_LIMIT);
+	group_list__free(&t.list);
+}
+
 /* A folder that is a cgroup itself bounds what is in it. */
 static void test_bounded_root(void **state)
 {
@@ -227,7 +245,8 @@ static void test_wrong(void **state)
 	assert_non_null(strstr(why, "no cgroup in"));
 	write_file("other", "memory.max", "lots\n");
 	assert_int_equal(read_tree(&t), -EBADMSG);
-	assert_non_null(strstr(why, "memory.max of cgroup 'other'"));
+	assert_string_equal(why,
+			    "memory.max of cgroup 'other' is neither 'max' nor a number of bytes");
 	write_file("other", "memory.max", "max\n");
 	make_cgroup("web", NULL, NULL);
 	make_cgroup("other/web.service", NULL, NULL);
@@ -258,6 +277,7 @@ int main(void)
 		cmocka_unit_test(test_names),
 		cmocka_unit_test_setup_teardown(test_tree, make_root, remove_root),
 		cmocka_unit_test_setup_teardown(test_shrunk, make_root, remove_root),
+		cmocka_unit_test_setup_teardown(test_all_given, make_root, remove_root),
 		cmocka_unit_test_setup_teardown(test_bounded_root, make_root, remove_root),
 		cmocka_unit_test_setup_teardown(test_by_process, make_root, remove_root),
 		cmocka_unit_test_setup_teardown(test_wrong, make_root, remove_root),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The exclusive cache against a model of it, and what the model does not reach. */
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -672,6 +673,35 @@ static void test_digest_copy(void **state)
 	}
 }
 
+static void *keep_writing(void *arg)
+{
+	volatile __u64 *page = arg;
+
+	for (__u64 n = 1; page[0]; n++)
+		page[1 + n % 511] = n;
+	return NULL;
+}
+
+/* Whatever is written to the page meanwhile, the digest is of what is in the slot then. */
+static void test_digest_of_busy(void **state)
+{
+	static __u64 from[512] __attribute__((aligned(4096))) = {1};
+	static __u64 to[512] __attribute__((aligned(4096)));
+	struct cache_secret secret;
+	pthread_t writer;
+
+	assert_int_equal(cache_secret__init(&secret), 0);
+	assert_int_equal(pthread_create(&writer, NULL, keep_writing, from), 0);
+	for (int i = 0; i < 50000; i++) {
+		struct page_digest one = page_digest__copy(&secret, to, from, i % 2);
+		struct page_digest two = page_digest__of(&secret, to);
+
+		assert_memory_equal(&one, &two, sizeof(one));
+	}
+	*(volatile __u64 *)from = 0;
+	pthread_join(writer, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -692,6 +722,7 @@ int main(void)
 		cmocka_unit_test(test_new),
 		cmocka_unit_test(test_digest),
 		cmocka_unit_test(test_digest_copy),
+		cmocka_unit_test(test_digest_of_busy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 
 #include "../../analysis/plan/entitle.h"
 #include "../../analysis/plan/groups.h"
+#include "../../cache/minmax.h"
 #include "random.h"
 
 #define MAX_NODES 16
@@ -60,6 +61,29 @@ static void refused(int err, const struct groups_refusal *why, int node, int rea
 	assert_int_equal(why->asked - why->has, lacking);
 }
 
+/* All of a tree on a host with so much memory. */
+static struct groups *with_memory(const struct groups *g, __u64 memory)
+{
+	struct groups *other = host(memory);
+
+	for (size_t i = 1; i < groups__count(g); i++)
+		add(other, groups__parent(g, i), *groups__spec(g, i));
+	return other;
+}
+
+/* One more VM of such a reservation. */
+static int would_fit(const struct groups *g, int node, __u64 reservation,
+		     struct groups_refusal *why)
+{
+	struct groups *then = with_memory(g, groups__spec(g, 0)->limit);
+	int err;
+
+	add_vm(then, node, reservation, 0, reservation);
+	err = groups__check(then, why);
+	groups__free(then);
+	return err;
+}
+
 /* --- admission, worked --- */
 
 /*
@@ -79,14 +103,14 @@ static void test_published_success(void **state)
 	assert_int_equal(groups__reserved(g, mom), 3);
 	add_vm(g, kid, 2, 0, 9);
 	assert_int_equal(groups__reserved(g, mom), 3);
-	assert_int_equal(groups__would_fit(g, kid, 2, &why), 0);
+	assert_int_equal(would_fit(g, kid, 2, &why), 0);
 	add_vm(g, kid, 2, 0, 9);
 	assert_int_equal(groups__claim(g, kid), 4);
 	assert_int_equal(groups__reserved(g, mom), 5);
 	assert_int_equal(groups__claim(g, mom), 6);
 	assert_int_equal(groups__check(g, &why), 0);
 	/* 1 is left in MOM, and 2 do not fit. */
-	refused(groups__would_fit(g, kid, 2, &why), &why, mom, GROUPS_RESERVED, 1);
+	refused(would_fit(g, kid, 2, &why), &why, mom, GROUPS_RESERVED, 1);
 	groups__free(g);
 }
 
@@ -100,9 +124,9 @@ static void test_published_refusal(void **state)
 	add_vm(g, mom, 2, 0, 9);
 	add_vm(g, mom, 1, 0, 9);
 	kid = add_group(g, mom, 2, NONE, true);
-	assert_int_equal(groups__would_fit(g, kid, 2, &why), 0);
+	assert_int_equal(would_fit(g, kid, 2, &why), 0);
 	add_vm(g, kid, 2, 0, 9);
-	refused(groups__would_fit(g, kid, 2, &why), &why, mom, GROUPS_RESERVED, 1);
+	refused(would_fit(g, kid, 2, &why), &why, mom, GROUPS_RESERVED, 1);
 	assert_int_equal(why.asked, 7);
 	assert_int_equal(why.has, 6);
 	groups__free(g);
@@ -129,16 +153,16 @@ static void test_who_refuses(void **state)
 	assert_int_equal(groups__reserved(g, 0), 80);
 	assert_int_equal(groups__check(g, &why), 0);
 	/* b takes 10 of gold, then gold is full; 16 are above b's own limit already. */
-	assert_int_equal(groups__would_fit(g, b, 10, &why), 0);
-	refused(groups__would_fit(g, b, 14, &why), &why, gold, GROUPS_RESERVED, 4);
-	refused(groups__would_fit(g, b, 16, &why), &why, b, GROUPS_LIMITED, 1);
+	assert_int_equal(would_fit(g, b, 10, &why), 0);
+	refused(would_fit(g, b, 14, &why), &why, gold, GROUPS_RESERVED, 4);
+	refused(would_fit(g, b, 16, &why), &why, b, GROUPS_LIMITED, 1);
 	/* gold asks the host for nothing that it has not got. */
-	assert_int_equal(groups__would_fit(g, gold, 10, &why), 0);
-	refused(groups__would_fit(g, gold, 11, &why), &why, gold, GROUPS_RESERVED, 1);
+	assert_int_equal(would_fit(g, gold, 10, &why), 0);
+	refused(would_fit(g, gold, 11, &why), &why, gold, GROUPS_RESERVED, 1);
 	/* silver's limit leaves 10, the host 20. */
-	assert_int_equal(groups__would_fit(g, silver, 10, &why), 0);
-	refused(groups__would_fit(g, silver, 15, &why), &why, silver, GROUPS_LIMITED, 5);
-	refused(groups__would_fit(g, 0, 25, &why), &why, 0, GROUPS_LIMITED, 5);
+	assert_int_equal(would_fit(g, silver, 10, &why), 0);
+	refused(would_fit(g, silver, 15, &why), &why, silver, GROUPS_LIMITED, 5);
+	refused(would_fit(g, 0, 25, &why), &why, 0, GROUPS_LIMITED, 5);
 	groups__free(g);
 }
 
@@ -160,14 +184,11 @@ static void test_what_is_no_node(void **state)
 {
 	struct groups *g = host(10);
 	int vm = add_vm(g, 0, 1, 0, 5);
-	struct groups_refusal why;
 	struct group_spec s = {.limit = NONE};
 
 	assert_int_equal(groups__add(g, vm, &s), -EINVAL);
 	assert_int_equal(groups__add(g, 2, &s), -EINVAL);
 	assert_int_equal(groups__add(g, -1, &s), -EINVAL);
-	assert_int_equal(groups__would_fit(g, vm, 1, &why), -EINVAL);
-	assert_int_equal(groups__would_fit(g, 7, 1, &why), -EINVAL);
 	s = (struct group_spec){.reservation = 5, .limit = 4};
 	assert_int_equal(groups__add(g, 0, &s), -EINVAL);
 	s = (struct group_spec){.vm = true, .reservation = 5, .limit = 9, .memory = 4};
@@ -274,6 +295,8 @@ static void test_default_shares(void **state)
 	a = add_group(g, 0, 0, NONE, true);
 	add_vm(g, a, 0, 0, 512);
 	add_vm(g, a, 0, 0, 512);
+	assert_int_equal(groups__shares(g, 1), 20);
+	assert_int_equal(groups__shares(g, a), 40);
 	entitled(g, 0, (const __u64[]){300, 100, 200, 100, 100});
 	groups__free(g);
 }
@@ -313,6 +336,25 @@ static void test_idle_in_part(void **state)
 	add(g, 0, half);
 	add_vm(g, 0, 0, 1, 256);
 	entitled(g, 75, (const __u64[]){240, 78, 162});
+	groups__free(g);
+}
+
+/* The same of a group: of its 256, 2 x 50 are in use, so it has 100 + (C - 100) / 4 when the other
+ * has C: 240 = 75 + 1.25 C. */
+static void test_idle_in_group(void **state)
+{
+	struct groups *g = host(240);
+	const struct group_spec half = {
+		.vm = true, .limit = NONE, .shares = 1, .memory = 128, .active = 50};
+	const struct group_spec inner = {.limit = NONE, .shares = 1, .expandable = true};
+	int a, b;
+
+	add_vm(g, 0, 0, 1, 256);
+	a = add(g, 0, inner);
+	b = add(g, a, inner);
+	add(g, b, half);
+	add(g, b, half);
+	entitled(g, 75, (const __u64[]){240, 132, 108, 108, 54, 54});
 	groups__free(g);
 }
 
@@ -420,46 +462,50 @@ static struct group_spec any_spec(struct random *r)
 	return s;
 }
 
-/* All of another tree on a host with more memory. */
-static struct groups *with_memory(const struct groups *g, __u64 memory)
+static __u64 smallest(__u64 a, __u64 b, __u64 c)
 {
-	struct groups *other = host(memory);
-
-	for (size_t i = 1; i < groups__count(g); i++)
-		add(other, groups__parent(g, i), *groups__spec(g, i));
-	return other;
+	return smaller(a, smaller(b, c));
 }
 
-/* Whoever is told that it fits can be let in, and nobody else. */
-static void check_admission(struct groups *g, struct random *r)
+/* A group's figures are those of its members, whenever these came. */
+static void check_sums(const struct groups *g, int node)
+{
+	const struct group_spec *s = groups__spec(g, node);
+	__u64 claims = 0, least = 0, most = 0, shares = 0;
+
+	for (size_t i = node + 1; i < groups__count(g); i++)
+		if (groups__parent(g, i) == node) {
+			claims += groups__claim(g, i);
+			least += groups__least(g, i);
+			most += groups__most(g, i);
+			shares += groups__shares(g, i);
+		}
+	assert_int_equal(groups__reserved(g, node), claims);
+	if (s->vm)
+		return;
+	assert_int_equal(groups__most(g, node), smaller(most, s->limit));
+	assert_int_equal(groups__least(g, node),
+			 node ? larger(least, smallest(s->reservation, most, s->limit)) : least);
+	assert_int_equal(groups__shares(g, node), s->shares ?: larger(shares, 1));
+}
+
+/* The deepest that has less than its members ask for is the one that refuses. */
+static void check_admission(const struct groups *g)
 {
 	struct groups_refusal why;
-	int parent = random__below(r, groups__count(g));
-	struct group_spec spec = any_spec(r);
-	struct groups *then;
-	int err;
+	int refuses = -1;
 
-	if (groups__spec(g, parent)->vm || groups__check(g, &why))
-		return;
-	err = groups__would_fit(g, parent, spec.reservation, &why);
-	then = with_memory(g, groups__spec(g, 0)->limit);
-	spec.expandable = false;
-	add(then, parent, spec);
-	assert_int_equal(groups__check(then, &why), err);
-	groups__free(then);
-}
-
-/* Sums by hand: nothing that is kept beside the nodes went wrong. */
-static void check_sums(const struct groups *g)
-{
 	for (size_t node = 0; node < groups__count(g); node++) {
-		__u64 claims = 0;
+		const struct group_spec *s = groups__spec(g, node);
 
-		for (size_t i = node + 1; i < groups__count(g); i++)
-			if (groups__parent(g, i) == (int)node)
-				claims += groups__claim(g, i);
-		assert_int_equal(groups__reserved(g, node), claims);
+		check_sums(g, node);
+		if (!s->vm &&
+		    groups__reserved(g, node) > (s->expandable ? s->limit : s->reservation))
+			refuses = node;
 	}
+	assert_int_equal(groups__check(g, &why), refuses < 0 ? 0 : -ENOSPC);
+	if (refuses >= 0)
+		assert_int_equal(why.node, refuses);
 }
 
 static void check_entitled(const struct groups *g, const __u64 *entitled)
@@ -495,8 +541,7 @@ static void test_trees(void **state)
 
 			groups__add(g, random__below(&r, groups__count(g)), &s);
 		}
-		check_sums(g);
-		check_admission(g, &r);
+		check_admission(g);
 		more = with_memory(g, groups__spec(g, 0)->limit + random__below(&r, 20));
 		if (!groups__entitle(g, tax, got)) {
 			entitled_trees++;
@@ -525,6 +570,7 @@ int main(void)
 		cmocka_unit_test(test_default_shares),
 		cmocka_unit_test(test_idle_tax),
 		cmocka_unit_test(test_idle_in_part),
+		cmocka_unit_test(test_idle_in_group),
 		cmocka_unit_test(test_not_entitled),
 		cmocka_unit_test(test_page_by_page),
 		cmocka_unit_test(test_extremes),

@@ -5,11 +5,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
 #include "../../analysis/plan/hosts_csv.h"
+#include "../../analysis/plan/pack.h"
 
 #define GIB (1ULL << 18)
 
@@ -91,12 +93,46 @@ static void test_wrong(void **state)
 	}
 }
 
+/* So many hosts, each with a name and a page more than the one before. */
+static int parse_many(struct hosts_csv *out, size_t n, struct csv_fault *fault)
+{
+	char *text;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+	int err;
+
+	assert_non_null(f);
+	fputs("host,memory\n", f);
+	for (size_t i = 0; i < n; i++)
+		fprintf(f, "h%zu,%zup\n", i, i);
+	fclose(f);
+	err = hosts_csv__parse(out, text, len, fault);
+	free(text);
+	return err;
+}
+
+static void test_many(void **state)
+{
+	struct csv_fault fault;
+	struct hosts_csv h;
+
+	assert_int_equal(parse_many(&h, PACK_MAX_HOSTS, &fault), 0);
+	assert_int_equal(h.n, PACK_MAX_HOSTS);
+	for (size_t i = 0; i < h.n; i++)
+		assert_int_equal(h.hosts[i].memory, i);
+	hosts_csv__free(&h);
+	assert_int_equal(parse_many(&h, PACK_MAX_HOSTS + 1, &fault), -EINVAL);
+	assert_int_equal(fault.line, PACK_MAX_HOSTS + 2);
+	assert_string_equal(fault.reason, "more than 4096 hosts");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_with_curves),
 		cmocka_unit_test(test_without_curves),
 		cmocka_unit_test(test_wrong),
+		cmocka_unit_test(test_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

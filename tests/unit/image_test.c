@@ -6,7 +6,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/loop.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -15,12 +14,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "../../cache/storage/storage.h"
+#include "loop_device.h"
+#include "skips.h"
 
 #define BYTES (1UL << 20)
 
@@ -165,55 +165,12 @@ static void no_lease_is_left(void **state)
 
 /* --- loop devices --- */
 
-struct loop_device {
-	char path[32];
-	int fd;
-};
-
-static bool have_loop_devices(void)
-{
-	if (!geteuid() && !access("/dev/loop-control", R_OK | W_OK))
-		return true;
-	print_message("no loop devices without root: not tried\n");
-	return false;
-}
-
-/* Some other test may take the free one meanwhile. It goes with this process. */
-static struct loop_device loop_device__new(const char *image, bool read_only)
-{
-	int ctl = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
-	int mode = (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC, file = open(image, mode);
-	struct loop_config c = {.fd = file, .info.lo_flags = LO_FLAGS_AUTOCLEAR};
-	struct loop_device l = {.fd = -1};
-
-	assert_true(ctl >= 0 && file >= 0);
-	for (int tries = 0; tries < 100 && l.fd < 0; tries++) {
-		snprintf(l.path, sizeof(l.path), "/dev/loop%d", ioctl(ctl, LOOP_CTL_GET_FREE));
-		l.fd = open(l.path, mode);
-		if (l.fd < 0 || !ioctl(l.fd, LOOP_CONFIGURE, &c))
-			continue;
-		close(l.fd);
-		l.fd = -1;
-	}
-	assert_true(l.fd >= 0);
-	close(file);
-	close(ctl);
-	return l;
-}
-
-static void loop_device__free(struct loop_device *l)
-{
-	assert_int_equal(ioctl(l->fd, LOOP_CLR_FD), 0);
-	close(l->fd);
-}
-
 static void loop_devices(void **state)
 {
 	struct loop_device l, upper;
 	char says[128];
 
-	if (!have_loop_devices())
-		return;
+	loop_device__need();
 	l = loop_device__new(path, false);
 	snprintf(says, sizeof(says), "end that first: `losetup -d %s`", l.path);
 	check_busy(path, false, says);
@@ -237,8 +194,7 @@ static void held_devices(void **state)
 	struct loop_device l;
 	int holder;
 
-	if (!have_loop_devices())
-		return;
+	loop_device__need();
 	l = loop_device__new(path, false);
 	holder = open(l.path, O_RDONLY | O_EXCL | O_CLOEXEC);
 	assert_true(holder >= 0);
@@ -281,5 +237,5 @@ int main(void)
 	};
 
 	alarm(60);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return skips__status(cmocka_run_group_tests(tests, NULL, NULL));
 }

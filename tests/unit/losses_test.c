@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "../../analysis/plan/losses.h"
+#include "random.h"
 
 static const struct losses_price price = {.miss = 0.1, .trial = 5, .step = 20};
 
@@ -56,7 +57,9 @@ static void remembers(void **state)
 	close_to(losses__cost(l, 100, 150, &price, 50), 100);
 	/* Below that, two trials. */
 	close_to(losses__cost(l, 60, 150, &price, 50), 110);
+	close_to(losses__cost(l, 150, 150, &price, 50), 0);
 	/* For a minute only. */
+	assert_true(losses__at(l, 140, 60, &misses));
 	assert_false(losses__at(l, 140, 61, &misses));
 	assert_int_equal(losses__known_from(l, 150, 61), 150);
 	close_to(losses__cost(l, 140, 150, &price, 61), 2.5);
@@ -129,12 +132,62 @@ static void steps_of_a_plan(void **state)
 	losses__free(l);
 }
 
+struct fall {
+	double most, half; /* misses, and pages at which it is half of that */
+};
+
+static double falling(void *ctx, __u64 pages)
+{
+	const struct fall *f = ctx;
+
+	return f->most * f->half / (f->half + pages);
+}
+
+/* From where on. */
+static __u64 see_at_random(struct random *r, struct losses *l, double time)
+{
+	struct fall f = {random__below(r, 1000), 1 + random__below(r, 300)};
+	__u64 from = random__below(r, 300);
+
+	assert_int_equal(losses__see(l, from, 400, falling, &f, time), 0);
+	return from;
+}
+
+/* A plan's steps say of each size what it costs, whatever was seen when, and is forgotten. */
+static void steps_are_costs(void **state)
+{
+	struct random r = {random__seed()};
+
+	for (int round = 0; round < 1000; round++) {
+		struct losses *l = losses__new(10, 60);
+		__u64 least = random__below(&r, 200), most = least + random__below(&r, 200);
+		__u64 now = 0;
+		double time = random__below(&r, 90);
+		struct plan_step *steps;
+		size_t n;
+
+		for (double at = 0; at <= time; at += 20)
+			now = see_at_random(&r, l, at) + random__below(&r, 100);
+		assert_int_equal(losses__steps(l, least, most, now, &price, time, &steps, &n), 0);
+		assert_int_equal(steps[0].size, least);
+		for (__u64 size = least, k = 0; size <= most; size += 10) {
+			while (k + 1 < n && steps[k + 1].size <= size)
+				k++;
+			close_to(steps[k].cost, losses__cost(l, size, now, &price, time));
+		}
+		for (size_t k = 1; k < n; k++)
+			assert_true(steps[k].cost < steps[k - 1].cost);
+		free(steps);
+		losses__free(l);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(known_upwards),   cmocka_unit_test(remembers),
 		cmocka_unit_test(seen_twice),	   cmocka_unit_test(not_in_granules),
-		cmocka_unit_test(steps_of_a_plan),
+		cmocka_unit_test(steps_of_a_plan), cmocka_unit_test(steps_are_costs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

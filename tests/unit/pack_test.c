@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "../../analysis/plan/pack.h"
+#include "../../analysis/plan/pack_bound.h"
 #include "random.h"
 
 #define MAX_VMS 600
@@ -176,7 +177,7 @@ static void test_nothing(void **state)
 
 static void test_what_is_no_problem(void **state)
 {
-	const __u64 none = 0, large = PACK_MAX_SIZE + 1;
+	const __u64 none = 0, large = SIZE_MAX_PAGES + 1;
 	struct pack_opts o = {.sz = sizeof(o), .vms = &none, .nr_vms = 1};
 	struct pack *got;
 
@@ -344,6 +345,108 @@ static void test_few_to_a_host(void **state)
 	}
 }
 
+/* A large VM leaves room for one small one, three small ones fill a host: 30 hosts have one of
+ * each, the other 30 small VMs take 10. By sizes 35 would do, by how many fit 30. */
+static void test_prices(void **state)
+{
+	struct problem p = {.nr_vms = 90, .nr_hosts = 60};
+	struct pack *got;
+
+	for (size_t i = 0; i < p.nr_vms; i++)
+		p.vms[i] = i % 3 ? 300 : 550;
+	for (size_t j = 0; j < p.nr_hosts; j++)
+		p.hosts[j] = 1000;
+	got = solve(&p, PLENTY);
+	check_packing(&p, got);
+	assert_int_equal(got->hosts, 40);
+	assert_int_equal(got->bound, 40);
+	assert_non_null(got->worth);
+	check_proof(&p, got, 1);
+	pack__free(got);
+}
+
+/* --- the knapsack behind prices and patterns --- */
+
+#define ITEMS 8
+#define UNITS 150
+
+/* Of all subsets. */
+static __u64 best_of(const __u64 *size, const __u64 *worth, size_t n, size_t units)
+{
+	__u64 best = 0;
+
+	for (unsigned int set = 0; set < 1U << n; set++) {
+		__u64 takes = 0, brings = 0;
+
+		for (size_t i = 0; i < n; i++)
+			if (set >> i & 1) {
+				takes += size[i];
+				brings += worth[i];
+			}
+		if (takes <= units && brings > best)
+			best = brings;
+	}
+	return best;
+}
+
+static void check_taken(const __u64 *size, const __u64 *worth, size_t n, size_t units,
+			const __u64 *taken, __u64 best)
+{
+	__u64 brings = 0;
+
+	for (size_t i = n; i-- > 0;)
+		if (taken[i * (UNITS / 64 + 1) + units / 64] >> units % 64 & 1) {
+			assert_true(size[i] <= units);
+			units -= size[i];
+			brings += worth[i];
+		}
+	assert_int_equal(brings, best);
+}
+
+static void test_knapsack(void **state)
+{
+	struct random r = {random__seed()};
+
+	for (int round = 0; round < 200; round++) {
+		__u64 size[ITEMS], worth[ITEMS], most[UNITS + 1], only[UNITS + 1];
+		__u64 taken[ITEMS * (UNITS / 64 + 1)];
+		size_t n = random__below(&r, ITEMS + 1);
+
+		for (size_t i = 0; i < n; i++) {
+			size[i] = random__below(&r, 60);
+			worth[i] = random__below(&r, 20);
+		}
+		memset(taken, 0xff, sizeof(taken));
+		memset(most, 0xff, sizeof(most));
+		memset(only, 0xff, sizeof(only));
+		pack_knapsack(size, worth, n, UNITS, most, taken);
+		pack_knapsack(size, worth, n, UNITS, only, NULL);
+		assert_memory_equal(most, only, sizeof(most));
+		for (size_t units = 0; units <= UNITS; units += 1 + random__below(&r, 9)) {
+			assert_int_equal(most[units], best_of(size, worth, n, units));
+			check_taken(size, worth, n, units, taken, most[units]);
+		}
+	}
+}
+
+/* Two VMs fill a host to the page, and not to the unit: no worths prove that they need two. */
+static void test_bound_in_units(void **state)
+{
+	const __u64 vms[] = {14000002, 6000001}, host = 20000003, worth[] = {1, 1};
+	const struct pack_opts o = {
+		.sz = sizeof(o), .vms = vms, .nr_vms = 2, .hosts = &host, .nr_hosts = 1};
+	struct pack_bound lb;
+	struct pack_bins b;
+
+	assert_int_equal(pack_bins__init(&b, &o), 0);
+	assert_true(b.unit > 1);
+	assert_int_equal(pack_bound__init(&lb, &b), 0);
+	assert_int_equal(pack_bound__raise(&lb, &b, worth), 0);
+	assert_int_equal(lb.bins, 1);
+	pack_bound__free(&lb);
+	pack_bins__free(&b);
+}
+
 /* Sizes in pages, that no unit divides: what is counted in units is still true. */
 static void test_odd_sizes(void **state)
 {
@@ -440,6 +543,9 @@ int main(void)
 		cmocka_unit_test(test_as_many_as_fit),
 		cmocka_unit_test(test_cut_hosts),
 		cmocka_unit_test(test_few_to_a_host),
+		cmocka_unit_test(test_prices),
+		cmocka_unit_test(test_knapsack),
+		cmocka_unit_test(test_bound_in_units),
 		cmocka_unit_test(test_odd_sizes),
 		cmocka_unit_test(test_more_room),
 		cmocka_unit_test(test_no_time),

@@ -14,6 +14,7 @@
 
 #include "../../analysis/plan/minplus.h"
 #include "../../analysis/plan/planner.h"
+#include "../../analysis/size.h"
 #include "random.h"
 
 #define CASES 6000
@@ -297,7 +298,7 @@ static void test_brute_force(void **state)
 	assert_true(feasible > CASES / 4 && infeasible > CASES / 20);
 }
 
-/* A granule of one page is exact for all. */
+/* A granule of one page is exact for all, and no bound is above what it finds. */
 static void test_greedy(void **state)
 {
 	struct random r = {random__seed()};
@@ -305,23 +306,26 @@ static void test_greedy(void **state)
 
 	for (int i = 0; i < CASES; i++) {
 		struct tree t;
-		struct plan *exact, *greedy;
+		struct plan *exact, *greedy, *coarse;
 
 		make_tree(&r, &t);
 		exact = solve(&t, 1, false);
 		greedy = solve(&t, 1, true);
+		coarse = solve(&t, 20, false);
 		assert_int_equal(exact->nr_clashes, greedy->nr_clashes);
 		if (!exact->nr_clashes) {
 			check_plan(&t, greedy);
 			assert_true(greedy->cost == greedy->greedy);
 			assert_true(exact->greedy == greedy->greedy);
 			assert_true(greedy->cost >= exact->cost - 1e-9);
-			assert_true(exact->bound <= exact->cost + 1e-9);
+			assert_true(greedy->bound <= exact->cost + 1e-9);
+			assert_true(coarse->bound <= exact->cost + 1e-9);
 			equal += fabs(greedy->cost - exact->cost) < 1e-9;
 			above += greedy->cost > exact->cost + 1e-9;
 		}
 		plan__free(exact);
 		plan__free(greedy);
+		plan__free(coarse);
 	}
 	assert_true(equal && above);
 }
@@ -342,6 +346,78 @@ static void make_convex(struct random *r, struct tree *t)
 			saves *= .3 + .6 * random__unit(r);
 		}
 	}
+}
+
+/* A leaf's points from its least on: how many. */
+static size_t points_of(const struct plan_node *leaf, struct plan_step *out)
+{
+	size_t n = 1;
+
+	out[0] = (struct plan_step){leaf->least, cost_at(leaf, leaf->least)};
+	for (size_t k = 0; k < leaf->nr_steps; k++)
+		if (leaf->steps[k].size > leaf->least && leaf->steps[k].size <= leaf->most)
+			out[n++] = leaf->steps[k];
+	return n;
+}
+
+/* What no plan can be below if a page costs so much: each leaf by itself then has the size at which
+ * it costs least, and the host's pages are given back. */
+static double bound_at(const struct tree *t, double price)
+{
+	double bound = -price * t->nodes[0].most;
+
+	for (size_t i = 1; i < t->n; i++) {
+		struct plan_step p[MAX_STEPS + 1];
+		size_t n = points_of(&t->nodes[i], p);
+		double least = INFINITY;
+
+		for (size_t k = 0; k < n; k++)
+			least = fmin(least, p[k].cost + price * p[k].size);
+		bound += least;
+	}
+	return bound;
+}
+
+/* The best of these, by duality, is the convex hulls' bound: its price is the slope between two
+ * points of a leaf, or 0. */
+static double best_bound(const struct tree *t)
+{
+	double best = bound_at(t, 0);
+
+	for (size_t i = 1; i < t->n; i++) {
+		struct plan_step p[MAX_STEPS + 1];
+		size_t n = points_of(&t->nodes[i], p);
+
+		for (size_t k = 1; k < n; k++)
+			for (size_t j = 0; j < k; j++)
+				best = fmax(best, bound_at(t, (p[j].cost - p[k].cost) /
+								      (p[k].size - p[j].size)));
+	}
+	return best;
+}
+
+static void test_bound(void **state)
+{
+	struct random r = {random__seed()};
+	size_t within = 0;
+
+	for (int i = 0; i < CASES; i++) {
+		struct tree t = {.n = 2 + random__below(&r, 4)};
+		struct plan *p;
+
+		t.nodes[0].most = random__below(&r, 60);
+		for (size_t k = 1; k < t.n; k++) {
+			make_node(&r, &t, k, true);
+			t.nodes[k].parent = 0;
+		}
+		p = solve(&t, 1, false);
+		if (!p->nr_clashes) {
+			assert_true(fabs(p->bound - best_bound(&t)) < 1e-9);
+			within += p->bound < p->cost - 1e-9;
+		}
+		plan__free(p);
+	}
+	assert_true(within > CASES / 20);
 }
 
 /* At a coarse granule the hulls' answer may be the better one. */
@@ -510,7 +586,9 @@ static void test_granule(void **state)
 	t.nodes[1] = (struct plan_node){
 		.least = 1000, .most = PLAN_NO_MOST, .steps = steps, .nr_steps = 2};
 	/* Of use are 999000 pages: 7804 of 128, 3902 of 256. */
-	assert_int_equal(planner__granule(t.nodes, t.n), 128);
+	p = solve(&t, 0, false);
+	assert_int_equal(p->granule, 128);
+	plan__free(p);
 	/* No bound at all, and still a plan. */
 	t.nodes[0].most = PLAN_NO_MOST;
 	p = solve(&t, 0, false);
@@ -525,11 +603,47 @@ static void test_granule(void **state)
 	plan__free(p);
 }
 
+/* So many leaves that each could use 64 pages more than its 32, of as many for each. */
+static __u64 granule_for(size_t leaves, __u64 pages)
+{
+	static const struct plan_step steps[] = {{0, 1}, {96, 0}};
+	struct plan_node *nodes = calloc(1 + leaves, sizeof(*nodes));
+	struct planner_opts o = {.sz = sizeof(o), .nodes = nodes, .n = 1 + leaves, .greedy = true};
+	struct plan *p;
+	__u64 granule;
+
+	assert_non_null(nodes);
+	nodes[0].most = leaves * (32 + pages);
+	for (size_t i = 1; i <= leaves; i++)
+		nodes[i] = (struct plan_node){
+			.least = 32, .most = PLAN_NO_MOST, .steps = steps, .nr_steps = 2};
+	assert_int_equal(planner__solve(&p, &o), 0);
+	granule = p->granule;
+	plan__free(p);
+	free(nodes);
+	return granule;
+}
+
+static void test_granule_of_many(void **state)
+{
+	/* 8 of 8 for each leaf; or what there is, and what there is use for. */
+	assert_int_equal(granule_for(1000, 64), 8);
+	assert_int_equal(granule_for(1000, 32), 4);
+	assert_int_equal(granule_for(1000, 1000), 8);
+	/* 4096 in all; 32768 in all. */
+	assert_int_equal(granule_for(256, 64), 4);
+	assert_int_equal(granule_for(8192, 64), 16);
+	assert_int_equal(granule_for(1, 64), 1);
+}
+
 static void test_no_tree(void **state)
 {
-	const struct plan_step good[] = {{0, 2}, {1, 1}}, rising[] = {{0, 1}, {1, 2}},
-			       late[] = {{3, 1}}, endless[] = {{0, INFINITY}};
-	struct plan_node nodes[2] = {{.most = 10}, {.most = 5, .steps = good, .nr_steps = 2}};
+	static const struct plan_step bad[][2] = {
+		{{0, 1}, {1, 2}},  {{0, 1}, {1, 1}},	    {{0, 2}, {0, 1}},
+		{{0, 1}, {1, -1}}, {{0, INFINITY}, {1, 1}}, {{0, 2}, {SIZE_MAX_PAGES + 1, 1}},
+	};
+	const struct plan_step good[] = {{0, 2}, {1, 1}}, late[] = {{3, 1}};
+	struct plan_node nodes[3] = {{.most = 10}, {.most = 5, .steps = good, .nr_steps = 2}};
 	struct planner_opts o = {.sz = sizeof(o), .nodes = nodes, .n = 2, .granule = 1};
 	struct plan *p;
 
@@ -539,14 +653,25 @@ static void test_no_tree(void **state)
 	assert_int_equal(planner__solve(&p, &o), -EINVAL);
 	assert_null(p);
 	o.n = 2;
+	/* Its own parent, a group or not; the root's parent is the root; leaves have no members. */
 	nodes[1].parent = 1;
 	assert_int_equal(planner__solve(&p, &o), -EINVAL);
-	nodes[1].parent = 0;
-	nodes[1].steps = rising;
+	nodes[1].steps = NULL;
 	assert_int_equal(planner__solve(&p, &o), -EINVAL);
-	nodes[1].steps = endless;
+	nodes[1] = (struct plan_node){.most = 5, .steps = good, .nr_steps = 2};
+	nodes[0].parent = 1;
+	assert_int_equal(planner__solve(&p, &o), -EINVAL);
+	nodes[0].parent = 0;
+	nodes[2] = nodes[1];
+	nodes[2].parent = 1;
+	o.n = 3;
+	assert_int_equal(planner__solve(&p, &o), -EINVAL);
+	o.n = 2;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		nodes[1].steps = bad[i];
+		assert_int_equal(planner__solve(&p, &o), -EINVAL);
+	}
 	nodes[1].nr_steps = 1;
-	assert_int_equal(planner__solve(&p, &o), -EINVAL);
 	nodes[1].steps = late;
 	assert_int_equal(planner__solve(&p, &o), -EINVAL);
 	nodes[1].least = 3;
@@ -560,13 +685,19 @@ static void test_no_tree(void **state)
 static void test_too_fine(void **state)
 {
 	const struct plan_step steps[] = {{0, 2}, {1 << 20, 1}};
-	const struct plan_node nodes[] = {{.most = 1 << 21},
-					  {.most = PLAN_NO_MOST, .steps = steps, .nr_steps = 2}};
+	struct plan_node nodes[] = {{.most = 1 << 21},
+				    {.most = PLAN_NO_MOST, .steps = steps, .nr_steps = 2}};
 	struct planner_opts o = {.sz = sizeof(o), .nodes = nodes, .n = 2, .granule = 1};
 	struct plan *p;
 
 	assert_int_equal(planner__solve(&p, &o), -E2BIG);
 	assert_null(p);
+	nodes[0].most = PLAN_MAX_GRANULES + 1;
+	assert_int_equal(planner__solve(&p, &o), -E2BIG);
+	nodes[0].most = PLAN_MAX_GRANULES;
+	assert_int_equal(planner__solve(&p, &o), 0);
+	plan__free(p);
+	nodes[0].most = 1 << 21;
 	o.greedy = true;
 	assert_int_equal(planner__solve(&p, &o), 0);
 	assert_int_equal(p->sizes[1].size, 1 << 20);
@@ -614,6 +745,7 @@ int main(void)
 		cmocka_unit_test(test_more_memory), cmocka_unit_test(test_cliff),
 		cmocka_unit_test(test_groups),	    cmocka_unit_test(test_clash),
 		cmocka_unit_test(test_granule),	    cmocka_unit_test(test_no_tree),
+		cmocka_unit_test(test_bound),	    cmocka_unit_test(test_granule_of_many),
 		cmocka_unit_test(test_too_fine),    cmocka_unit_test(test_join),
 	};
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -165,24 +166,14 @@ static void replace(struct model *m, bool in_b2)
 		add(&m->ghost_b, take_oldest(&m->b), 0);
 }
 
-static double larger(double a, double b)
-{
-	return a > b ? a : b;
-}
-
-static double smaller(double a, double b)
-{
-	return a < b ? a : b;
-}
-
 static void arc_ghost(struct model *m, __u64 page, struct pages *ghost)
 {
 	double b1 = m->ghost_a.n, b2 = m->ghost_b.n;
 
 	if (ghost == &m->ghost_a)
-		m->p = smaller(m->p + (b1 >= b2 ? 1 : b2 / b1), m->capacity);
+		m->p = fmin(m->p + (b1 >= b2 ? 1 : b2 / b1), m->capacity);
 	else
-		m->p = larger(m->p - (b2 >= b1 ? 1 : b1 / b2), 0);
+		m->p = fmax(m->p - (b2 >= b1 ? 1 : b1 / b2), 0);
 	replace(m, ghost == &m->ghost_b);
 	take(ghost, find(ghost, page));
 	add(&m->b, page, 0);

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
-#include <linux/loop.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
@@ -19,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -30,7 +28,9 @@
 #include <cmocka.h>
 
 #include "../../cache/storage/storage.h"
+#include "loop_device.h"
 #include "random.h"
+#include "skips.h"
 
 #define KIB 1024UL
 #define MIB (1024 * KIB)
@@ -632,10 +632,8 @@ static void test_model_tmpfs(void **state)
 {
 	__u64 seed = random__seed();
 
-	if (access("/dev/shm", W_OK)) {
-		print_message("no tmpfs at /dev/shm: not tried\n");
-		return;
-	}
+	if (access("/dev/shm", W_OK))
+		because("no tmpfs at /dev/shm");
 	for_each_engine(e)
 	{
 		struct image i = image__in("/dev/shm", 8 * MIB);
@@ -647,57 +645,15 @@ static void test_model_tmpfs(void **state)
 
 /* --- loop devices --- */
 
-struct loop_device {
-	char path[32];
-	int fd;
-};
-
-/* Some other test may take the free one meanwhile. */
-static struct loop_device loop_device__new(const char *path)
-{
-	int ctl = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
-	int file = open(path, O_RDWR | O_CLOEXEC);
-	struct loop_config c = {.fd = file, .block_size = 4096};
-	struct loop_device l = {.fd = -1};
-
-	assert_true(ctl >= 0 && file >= 0);
-	for (int tries = 0; tries < 100 && l.fd < 0; tries++) {
-		snprintf(l.path, sizeof(l.path), "/dev/loop%d", ioctl(ctl, LOOP_CTL_GET_FREE));
-		l.fd = open(l.path, O_RDWR | O_CLOEXEC);
-		if (l.fd < 0 || !ioctl(l.fd, LOOP_CONFIGURE, &c))
-			continue;
-		close(l.fd);
-		l.fd = -1;
-	}
-	assert_true(l.fd >= 0);
-	close(file);
-	close(ctl);
-	return l;
-}
-
-static void loop_device__free(struct loop_device *l)
-{
-	assert_int_equal(ioctl(l->fd, LOOP_CLR_FD), 0);
-	close(l->fd);
-}
-
-static bool have_loop_devices(void)
-{
-	return !geteuid() && !access("/dev/loop-control", R_OK | W_OK);
-}
-
 static void test_model_loop_device(void **state)
 {
 	__u64 seed = random__seed();
 
-	if (!have_loop_devices()) {
-		print_message("no loop devices without root: not tried\n");
-		return;
-	}
+	loop_device__need();
 	for_each_engine(e)
 	{
 		struct image i = image__new(8 * MIB);
-		struct loop_device l = loop_device__new(i.path);
+		struct loop_device l = loop_device__new(i.path, false);
 
 		check_against_model(l.path, *e, seed);
 		loop_device__free(&l);
@@ -707,24 +663,24 @@ static void test_model_loop_device(void **state)
 
 static void test_loop_device(void **state)
 {
-	struct image i = image__new(8 * MIB);
 	struct loop_device l;
 	struct storage *s;
+	struct image i;
 	struct stat st;
 
-	if (have_loop_devices()) {
-		l = loop_device__new(i.path);
-		s = open_image(l.path);
-		assert_int_equal(stat(l.path, &st), 0);
-		assert_true(storage__info(s)->block_device);
-		assert_true(storage__info(s)->dev == st.st_rdev && !storage__info(s)->ino);
-		assert_int_equal(storage__info(s)->bytes, 8 * MIB);
-		assert_int_equal(storage__info(s)->block_bytes, 4096);
-		assert_true(storage__info(s)->discard);
-		check_refused(l.path, -EBUSY, "in use");
-		storage__close(s);
-		loop_device__free(&l);
-	}
+	loop_device__need();
+	i = image__new(8 * MIB);
+	l = loop_device__new(i.path, false);
+	s = open_image(l.path);
+	assert_int_equal(stat(l.path, &st), 0);
+	assert_true(storage__info(s)->block_device);
+	assert_true(storage__info(s)->dev == st.st_rdev && !storage__info(s)->ino);
+	assert_int_equal(storage__info(s)->bytes, 8 * MIB);
+	assert_int_equal(storage__info(s)->block_bytes, 4096);
+	assert_true(storage__info(s)->discard);
+	check_refused(l.path, -EBUSY, "in use");
+	storage__close(s);
+	loop_device__free(&l);
 	image__remove(&i);
 }
 
@@ -1172,5 +1128,5 @@ int main(void)
 		cmocka_unit_test(test_no_locked_memory),
 	};
 
-	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+	return skips__status(cmocka_run_group_tests(tests, make_folder, remove_folder));
 }

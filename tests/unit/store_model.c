@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../bpf/page_event.h"
+#include "../../cache/minmax.h"
 #include "../../cache/store/store_policy.h"
 #include "store_model.h"
 
@@ -306,19 +308,18 @@ static void capture(struct store_model *m, __u32 frame, bool with_slot)
 
 static bool take(struct store_model *m, __u32 page, void **slot, struct page_digest *digest)
 {
-	*slot = exclusive_cache__take(m->cache, page, digest);
-	MUST(!*slot == !m->page[page].cached);
+	const struct model_page *p = &m->page[page];
+	__u64 frame;
+
+	*slot = exclusive_cache__take(m->cache, page, digest, &frame);
+	MUST(!*slot == !p->cached);
+	MUST(frame == (p->resident ? p->frame : PE_FRAME_NONE));
 	if (!*slot)
 		return false;
 	MUST(!m->page[page].writers);
 	MUST(holds(*slot, m->page[page].content));
 	leave_cache(m, page);
 	return true;
-}
-
-static unsigned larger(unsigned a, unsigned b)
-{
-	return a > b ? a : b;
 }
 
 static unsigned raised(unsigned standing)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The same bytes: requests at random through the cache, against what the disk should hold, with
- * every hit compared with storage. */
+ * every other hit compared with storage. */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -85,7 +85,7 @@ static void end(void)
 
 static void test_one_queue(void **state)
 {
-	rig = (struct rig){.audit = 1};
+	rig = (struct rig){.audit = 2};
 	begin(1);
 	run(6000);
 	join();
@@ -94,7 +94,7 @@ static void test_one_queue(void **state)
 
 static void test_queues(void **state)
 {
-	rig = (struct rig){.audit = 1, .policy = "s3fifo"};
+	rig = (struct rig){.audit = 2, .policy = "s3fifo"};
 	begin(QUEUES);
 	run(3000);
 	join();
@@ -104,7 +104,7 @@ static void test_queues(void **state)
 /* More queues than the server has threads for. */
 static void test_shared_threads(void **state)
 {
-	rig = (struct rig){.audit = 1, .queues = QUEUES - 1};
+	rig = (struct rig){.audit = 2, .queues = QUEUES - 1};
 	begin(QUEUES);
 	run(3000);
 	join();
@@ -158,7 +158,7 @@ static void test_changes(void **state)
 {
 	struct random r = {seed};
 
-	rig = (struct rig){.audit = 1, .cache = 16 * MIB};
+	rig = (struct rig){.audit = 2, .cache = 16 * MIB};
 	begin(2);
 	run(5000);
 	while (is_running()) {
@@ -184,7 +184,7 @@ static void test_hands(void **state)
 {
 	pthread_t thread;
 
-	rig = (struct rig){.audit = 1};
+	rig = (struct rig){.audit = 2};
 	begin(QUEUES);
 	run(2500);
 	assert_int_equal(pthread_create(&thread, NULL, keep_invalidating, NULL), 0);
@@ -200,7 +200,7 @@ static void test_hands(void **state)
 /* A server that ends, and another: with what the disk holds, and nothing else. */
 static void test_again(void **state)
 {
-	rig = (struct rig){.audit = 1};
+	rig = (struct rig){.audit = 2};
 	begin(2);
 	for (unsigned i = 0; i < 4; i++) {
 		run(1000);

@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -23,9 +25,9 @@ static struct rig rig;
 static struct frontend f;
 static __u64 memory;
 
-static int set_up(__u64 cache, unsigned queues)
+static int set_up(struct rig as)
 {
-	rig = (struct rig){.audit = 1, .cache = cache, .queues = queues};
+	rig = as;
 	rig__start(&rig);
 	rig__open(&rig, &f, NULL);
 	memory = ram__alloc(&f.ram, FRAMES * RAM_PAGE, RAM_PAGE);
@@ -38,23 +40,48 @@ static int set_up(__u64 cache, unsigned queues)
 
 static int setup(void **state)
 {
-	return set_up(0, 0);
+	return set_up((struct rig){});
+}
+
+static int setup_audited(void **state)
+{
+	return set_up((struct rig){.audit = 1});
+}
+
+static int setup_smallest(void **state)
+{
+	return set_up((struct rig){.cache = ARENA_CHUNK});
 }
 
 static int setup_small(void **state)
 {
-	return set_up(4 << 20, 4);
+	return set_up((struct rig){.audit = 1, .cache = 4 << 20, .queues = 4});
+}
+
+static int end_with(__u64 audits_failed, __u64 errors)
+{
+	const struct server_disk d = rig__disk(&rig);
+
+	assert_int_equal(d.counts.audit_failed, audits_failed);
+	assert_int_equal(d.counts.errors, errors);
+	frontend__free(&f);
+	rig__end(&rig);
+	return 0;
 }
 
 static int end(void **state)
 {
-	const struct server_disk d = rig__disk(&rig);
+	return end_with(0, 0);
+}
 
-	assert_int_equal(d.counts.audit_failed, 0);
-	assert_int_equal(d.counts.errors, 0);
-	frontend__free(&f);
-	rig__end(&rig);
-	return 0;
+static int end_failed_audit(void **state)
+{
+	return end_with(1, 0);
+}
+
+static int end_failed_request(void **state)
+{
+	return end_with(0, 1);
 }
 
 static __u64 frame(unsigned i)
@@ -372,13 +399,18 @@ static void test_reconnect(void **state)
 	read_page(10, 1, 1);
 }
 
+static void expect_empty(void)
+{
+	for (unsigned i = 0; i < 2000 && rig__disk(&rig).cache.cached; i++)
+		usleep(1000);
+	assert_int_equal(rig__disk(&rig).cache.cached, 0);
+}
+
 static void test_drain(void **state)
 {
 	evict(10, 11);
 	rig__drain(&rig);
-	for (unsigned i = 0; i < 2000 && rig__disk(&rig).cache.cached; i++)
-		usleep(1000);
-	assert_int_equal(rig__disk(&rig).cache.cached, 0);
+	expect_empty();
 	read_page(10, 1, 1);
 	expect(hits, 0);
 }
@@ -390,13 +422,86 @@ static void test_invalidate(void **state)
 	put_pattern(rig.disk + 11 * RAM_PAGE, 11, 7);
 	assert_int_equal(msync(rig.disk, rig.bytes, MS_SYNC), 0);
 	rig__invalidate(&rig, 10, 2);
-	for (unsigned i = 0; i < 2000 && rig__disk(&rig).cache.cached; i++)
-		usleep(1000);
+	expect_empty();
 	read_page(10, 1, 7);
 	/* Frame 0 has the old 11. */
 	read_page(12, 0, 1);
 	read_page(11, 2, 7);
 	expect(hits, 0);
+}
+
+/* Somebody wrote to the image and nobody told: the audit sees it, the guest gets what storage
+ * holds, and nothing that is cached is believed any more. */
+static void test_audit_fails(void **state)
+{
+	evict(10, 11);
+	evict(20, 21);
+	put_pattern(rig.disk + 10 * RAM_PAGE, 10, 7);
+	assert_int_equal(msync(rig.disk, rig.bytes, MS_SYNC), 0);
+	read_page(10, 1, 7);
+	expect(audit_failed, 1);
+	await(&rig.lines, 1);
+	assert_non_null(strstr(rig.line, "audit: page 10 "));
+	expect_empty();
+	read_page(20, 2, 1);
+	expect(hits, 1);
+}
+
+/* --- what storage refuses --- */
+
+/* The frame is neither the page's nor any more that of the one that was there. */
+static void test_failed_read(void **state)
+{
+	read_page(10, 0, 1);
+	assert_int_equal(truncate(rig.image, 0), 0);
+	assert_int_equal(frontend__rw(&f, 0, VIRTIO_BLK_T_IN, 11 * RAM_PAGE, frame(0), RAM_PAGE),
+			 VIRTIO_BLK_S_IOERR);
+	expect(capture[CAPTURED], 1);
+	assert_int_equal(truncate(rig.image, rig.bytes), 0);
+	put_pattern(rig.disk + 12 * RAM_PAGE, 12, 1);
+	assert_int_equal(msync(rig.disk, rig.bytes, MS_SYNC), 0);
+	read_page(12, 0, 1);
+	expect(capture[CAPTURED], 1);
+	expect(capture[CAPTURE_CHANGED], 0);
+	expect(capture[CAPTURE_UNKNOWN], 0);
+}
+
+/* What the guest wanted to write is not what storage holds. */
+static void test_failed_write(void **state)
+{
+	struct rlimit limit, low;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	low = (struct rlimit){4 * RAM_PAGE, limit.rlim_max};
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
+	put_pattern(bytes_of(0), 10, 2);
+	assert_int_equal(frontend__rw(&f, 0, VIRTIO_BLK_T_OUT, 10 * RAM_PAGE, frame(0), RAM_PAGE),
+			 VIRTIO_BLK_S_IOERR);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	read_page(11, 0, 1);
+	expect(capture[CAPTURED], 0);
+	read_page(10, 1, 1);
+	expect(hits, 0);
+}
+
+/* --- room --- */
+
+/* Of a request's pages one is the next to leave a full cache, and another one's frame holds a page
+ * that wants a slot: what is asked for is taken before. */
+static void test_takes_first(void **state)
+{
+	struct ring_seg seg[2] = {{frame(1), RAM_PAGE}, {frame(2), RAM_PAGE}};
+	struct blk_io io = {.type = VIRTIO_BLK_T_IN, .sector = 100 * 8, .seg = seg, .nr = 2};
+
+	read_page(50, 1, 1);
+	read_page(101, 0, 1);
+	for (unsigned i = 0; i < ARENA_SLOTS; i++)
+		read_page(200 + i, 0, 1);
+	expect(capture[CAPTURED], ARENA_SLOTS);
+	assert_int_equal(frontend__do(&f, 0, &io), 0);
+	expect(hits, 1);
+	expect(capture[CAPTURED], ARENA_SLOTS + 1);
 }
 
 static void test_resize_to_nothing(void **state)
@@ -484,6 +589,8 @@ static void test_other_shards(void **state)
 		__u64 bytes;
 		unsigned shards;
 	} to[] = {{8 << 20, 4}, {6 << 20, 3}, {2 << 20, 1}, {4 << 20, 2}, {16 << 20, 4}};
+	/* Of an extent that belongs to the shards 0, 1, 0, 0 and 0. */
+	const unsigned page = 4 * 256 + 200;
 	__u64 before, version = 1;
 
 	for (size_t i = 0; i < sizeof(to) / sizeof(to[0]); i++) {
@@ -495,12 +602,14 @@ static void test_other_shards(void **state)
 		for (unsigned k = 0; k < 16; k++)
 			read_page(k * 256 + 100 + i, k, 1);
 		assert_int_equal(known(), before + 16);
-		/* Cached where it belongs now, written, and read where it belongs then. */
-		read_page(7, 20, version);
-		read_page(8, 20, 1);
-		write_page(7, 21, ++version);
+		/* Cached where it belongs now, written and cached where it belongs then, and so
+		 * on. */
+		if (i % 2)
+			write_page(page, 20, ++version);
+		else
+			read_page(page, 20, version);
+		read_page(page + 1, 20, 1);
 	}
-	read_page(7, 22, version);
 }
 
 /* --- frames that the VMM gives up --- */
@@ -617,7 +726,12 @@ static void test_unmapped_all(void **state)
 	expect(hits, 0);
 }
 
-#define rule(test) cmocka_unit_test_setup_teardown(test, setup, end)
+/* Hits are another path when they are compared with storage first. */
+#define rule(test)                                                                                 \
+	{#test, test, setup, end, NULL},                                                           \
+	{                                                                                          \
+		"audited: " #test, test, setup_audited, end, NULL                                  \
+	}
 
 /* The ring is looked at all the same. */
 static void test_no_kicks(void **state)
@@ -661,6 +775,10 @@ int main(void)
 		rule(test_unmapped_late),
 		rule(test_unmapped_elsewhere),
 		rule(test_unmapped_all),
+		cmocka_unit_test_setup_teardown(test_audit_fails, setup_audited, end_failed_audit),
+		cmocka_unit_test_setup_teardown(test_failed_read, setup, end_failed_request),
+		cmocka_unit_test_setup_teardown(test_failed_write, setup, end_failed_request),
+		cmocka_unit_test_setup_teardown(test_takes_first, setup_smallest, end),
 		cmocka_unit_test_setup_teardown(test_few_chunks, setup_small, end),
 		cmocka_unit_test_setup_teardown(test_other_shards, setup_small, end),
 	};
