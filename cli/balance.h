@@ -58,6 +58,7 @@ struct balance {
 /* -ENOMEM. */
 int balance_vm__init(struct balance_vm *v, const struct balance_spec *spec, double half_life);
 void balance_vm__free(struct balance_vm *v);
+pid_t balance_vm__pid(const struct balance_vm *v); /* 0: not known */
 /* Read back what it has; what is wrong is in its fault then. -errno. */
 int balance_vm__read(struct balance_vm *v);
 /* Count what it did since the last time. */
@@ -98,10 +99,9 @@ int balance__probe(struct balance *b);
 
 /* --- balance_run.c --- */
 
-/* Wait for some 50 ms; false: it is time to end, or *status is set. */
-bool balance__wait(struct balance *b, int *status);
-/* Look at all VMs. */
-void balance__look(struct balance *b, double time);
+/* Wait until VMs are to be looked at again. false: it is time to end (then it waits no longer than
+ * some 50 ms), or *status is set. */
+bool balance__wait(struct balance *b, double *now, int *status);
 /* All of it: an exit status. */
 int balance__run(const struct balance_options *o);
 /* Put back what a journal says. */

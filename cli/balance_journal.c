@@ -20,8 +20,6 @@
 #include "text_file.h"
 
 #define FILE_MAX (16UL << 20)
-/* Seconds that a VM has to answer. */
-#define PATIENCE 5
 /* A watchman goes on trying for so many seconds. */
 #define WATCHMAN_TRIES 10
 
@@ -174,19 +172,22 @@ static json_t *read_file(const struct journal *j, char *why, size_t size)
 	if (err)
 		snprintf(why, size, "cannot read the journal '%s': %s", j->path, strerror(-err));
 	else
-		snprintf(why, size, "'%s' is no journal of balance, or damaged", j->path);
+		snprintf(why, size,
+			 "'%s' is no journal of balance, or damaged: remove it, or give another "
+			 "--journal",
+			 j->path);
 	json_decref(all);
 	return NULL;
 }
 
-bool journal__keeps(const struct journal *j)
+bool journal__is_due(const struct journal *j)
 {
 	char why[BALANCE_WHY];
 	json_t *all = read_file(j, why, sizeof(why));
 	bool keep = json_is_true(json_object_get(all, "keep"));
 
 	json_decref(all);
-	return keep;
+	return journal__full(j) && !keep;
 }
 
 /* --- putting back --- */
@@ -200,10 +201,11 @@ static struct actuator *actuator_of(const json_t *entry)
 	if (!kind || !place)
 		return NULL;
 	if (!strcmp(kind, "balloon"))
-		return balloon__new(place, PATIENCE);
+		return balloon__new(place, BALANCE_PATIENCE);
 	if (!strcmp(kind, "cgroup"))
 		return memory_cgroup__new(place);
-	return !strcmp(kind, "cache") && disk ? cache_part__new(place, disk, PATIENCE) : NULL;
+	return !strcmp(kind, "cache") && disk ? cache_part__new(place, disk, BALANCE_PATIENCE)
+					      : NULL;
 }
 
 /* A limit says what it is; a balloon what there is of it, not what it was told. */
@@ -284,7 +286,7 @@ static void wait_until_shrunk(struct back *k, double until)
 /* First those that give memory back, then those that get it: there is no more than there was. */
 static int restore_all(const json_t *vms, struct back *backs, journal_told told, void *ctx)
 {
-	double until = cli__now() + PATIENCE;
+	double until = cli__now() + BALANCE_PATIENCE;
 	size_t n = json_array_size(vms);
 	int failed = 0;
 
@@ -338,7 +340,7 @@ static void keep_watch(struct journal *j, int from)
 	do
 		n = read(from, &byte, 1);
 	while (n < 0 && errno == EINTR);
-	if (n == 1 || !journal__full(j))
+	if (n == 1 || !journal__is_due(j))
 		_exit(0);
 	cli__note("ended without a word: what it changed is put back");
 	for (int i = 0; i < WATCHMAN_TRIES; i++) {
@@ -366,10 +368,10 @@ int journal__watch(struct journal *j)
 		return -errno;
 	}
 	if (!j->watchman) {
-		setsid();
 		signal(SIGINT, SIG_IGN);
 		signal(SIGTERM, SIG_IGN);
 		signal(SIGHUP, SIG_IGN);
+		setsid();
 		close(ends[1]);
 		keep_watch(j, ends[0]);
 	}

@@ -28,8 +28,8 @@ int journal__note(struct journal *j, const char *vm, const char *disk, struct ac
 /* All that was noted is on the disk when this returns. `keep`: it is for who asks for it only; what
  * is in it is not to be put back for its own sake. */
 int journal__write(struct journal *j, bool keep, char *why, size_t size);
-/* Was it written so? */
-bool journal__keeps(const struct journal *j);
+/* Is there anything in it that is to be put back for its own sake? */
+bool journal__is_due(const struct journal *j);
 
 /* Called for each VM: what went wrong, or NULL. */
 typedef void (*journal_told)(void *ctx, const char *vm, const char *kind, const char *fault);

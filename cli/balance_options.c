@@ -235,6 +235,11 @@ static int take_part(void *ctx, const char *name, const char *value, char *why, 
 	return balance_spec__set(ctx, name, value, why, size);
 }
 
+static bool is_given(const struct balance_spec *v, const char *name)
+{
+	return v->given & 1U << (find(specs, NR(specs), name) - specs);
+}
+
 static int append(struct balance_options *o, struct balance_spec *v, char *why, size_t size)
 {
 	struct balance_spec *vms = realloc(o->vms, (o->nr_vms + 1) * sizeof(*vms));
@@ -243,9 +248,9 @@ static int append(struct balance_options *o, struct balance_spec *v, char *why, 
 		snprintf(why, size, "out of memory");
 		return -ENOMEM;
 	}
-	if (!v->given || !(v->given & 1U << (find(specs, NR(specs), "weight") - specs)))
+	if (!is_given(v, "weight"))
 		v->weight = 1;
-	if (!(v->given & 1U << (find(specs, NR(specs), "loss") - specs)))
+	if (!is_given(v, "loss"))
 		v->loss = -1;
 	o->vms = vms;
 	vms[o->nr_vms++] = *v;

@@ -45,6 +45,8 @@ struct balance_options {
 };
 
 #define BALANCE_WHY 512
+/* Seconds that a VM, or a server, has to answer. */
+#define BALANCE_PATIENCE 5
 
 /* All at their defaults. */
 void balance_options__init(struct balance_options *o);

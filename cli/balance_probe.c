@@ -33,7 +33,7 @@ struct probe {
 	double rate, promised;	/* misses a second: before, and at most */
 	double misses, seconds; /* of the window */
 	double credit;		/* misses beyond what was promised that steps explain */
-	bool at_risk;
+	bool early;		/* it ended before enough was seen */
 };
 
 static void say(struct probe *p, const char *action, __u64 direct, const char *reason)
@@ -81,9 +81,14 @@ static bool follows(const struct probe *p)
 
 static void turn_back(struct probe *p, const char *why)
 {
-	p->at_risk = p->phase != WATCHING || strcmp(why, "enough was seen");
 	p->phase = RETURNING;
 	say(p, "return", p->from, why);
+}
+
+static void break_off(struct probe *p, const char *why)
+{
+	p->early = true;
+	turn_back(p, why);
 }
 
 /* Of a second or more. */
@@ -102,7 +107,7 @@ static void guard(struct probe *p)
 	if (p->misses > expected)
 		p->credit -= p->misses - expected;
 	if (p->credit < 0)
-		turn_back(p, "storage is read more than promised");
+		break_off(p, "storage is read more than promised");
 	p->misses = p->seconds = 0;
 }
 
@@ -112,7 +117,7 @@ static int shrink(struct probe *p, double time)
 
 	if (!follows(p)) {
 		if (time - p->told_at >= p->b->o->patience)
-			turn_back(p, "its guest does not follow its balloon");
+			break_off(p, "its guest does not follow its balloon");
 		return CLI_DONE;
 	}
 	if (p->told <= p->to) {
@@ -125,7 +130,7 @@ static int shrink(struct probe *p, double time)
 	if (time - p->stepped_at < p->b->o->interval)
 		return CLI_DONE;
 	if (next < p->v->state.least) {
-		turn_back(p, "its guest has no more to spare");
+		break_off(p, "its guest has no more to spare");
 		return CLI_DONE;
 	}
 	p->stepped_at = time;
@@ -261,35 +266,23 @@ static int get_acquainted(struct probe *p)
 {
 	double end = cli__now() + p->b->o->half_life;
 	int status = CLI_DONE;
+	double now;
 
-	while (!status && cli__now() < end && balance__wait(p->b, &status)) {
-		double now = cli__now();
-
-		if (now < p->b->next_look)
-			continue;
-		p->b->next_look = now + 0.5;
+	while (!status && cli__now() < end && balance__wait(p->b, &now, &status))
 		status = look(p, now);
-	}
 	return status;
 }
 
 static int probe(struct probe *p)
 {
 	int status = CLI_DONE;
-	bool ends = false;
+	double now;
 
 	while (!status && p->phase != ENDED) {
-		double now;
-
-		if (!balance__wait(p->b, &status) && !ends) {
-			ends = true;
-			turn_back(p, "told to end");
-		}
-		now = cli__now();
-		if (status || now < p->b->next_look)
-			continue;
-		p->b->next_look = now + 0.5;
-		status = look(p, now) ?: proceed(p, now);
+		if (!balance__wait(p->b, &now, &status) && !status && p->phase < RETURNING)
+			break_off(p, "told to end");
+		if (!status)
+			status = look(p, now) ?: proceed(p, now);
 	}
 	return status;
 }
@@ -307,7 +300,7 @@ int balance__probe(struct balance *b)
 	status = get_acquainted(&p) ?: begin(&p, cli__now()) ?: probe(&p);
 	if (!status)
 		status = write_curve(&p, cli__now());
-	if (!status && p.at_risk)
+	if (!status && p.early)
 		status = cli__failed("the probe ended early: its curve is of what was seen");
 	return status;
 }

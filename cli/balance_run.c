@@ -17,7 +17,7 @@
 #define RETRY 2
 #define TICK_US 50000
 
-bool balance__wait(struct balance *b, int *status)
+static int tick(struct balance *b)
 {
 	int err = 0;
 
@@ -25,10 +25,22 @@ bool balance__wait(struct balance *b, int *status)
 		err = balance_trace__poll(b->trace);
 	else
 		usleep(TICK_US);
-	if (err)
-		*status = cli__failed("tracing stopped: %s", strerror(-err));
-	return !err && !interrupt__came() &&
-	       !(b->o->duration && cli__now() - b->started >= b->o->duration);
+	return err ? cli__failed("tracing stopped: %s", strerror(-err)) : CLI_DONE;
+}
+
+static bool is_over(const struct balance *b, double now)
+{
+	return interrupt__came() || (b->o->duration && now - b->started >= b->o->duration);
+}
+
+bool balance__wait(struct balance *b, double *now, int *status)
+{
+	do {
+		*status = tick(b);
+		*now = cli__now();
+	} while (!*status && *now < b->next_look && !is_over(b, *now));
+	b->next_look = *now + LOOK;
+	return !*status && !is_over(b, *now);
 }
 
 /* --- what was --- */
@@ -108,7 +120,7 @@ static void look_at(struct balance *b, size_t i, double time)
 	stepper__look(b->stepper, i, &seen, time);
 }
 
-void balance__look(struct balance *b, double time)
+static void look(struct balance *b, double time)
 {
 	b->looked = time;
 	for (size_t i = 0; i < b->n; i++)
@@ -142,15 +154,11 @@ static void act(struct balance *b, double time)
 
 static int balance_on(struct balance *b)
 {
-	int status = CLI_DONE, err;
+	int status, err;
+	double now;
 
-	while (balance__wait(b, &status)) {
-		double now = cli__now();
-
-		if (now < b->next_look)
-			continue;
-		b->next_look = now + LOOK;
-		balance__look(b, now);
+	while (balance__wait(b, &now, &status)) {
+		look(b, now);
 		if (now >= b->next_plan) {
 			b->next_plan = now + b->o->interval;
 			err = balance__plan(b, now);
@@ -244,7 +252,7 @@ static int set_up_trace(struct balance *b)
 
 	for (size_t i = 0; i < b->n; i++) {
 		const struct balance_vm *v = &b->vms[i];
-		pid_t pid = v->spec->pid ?: actuator__pid(v->knob);
+		pid_t pid = balance_vm__pid(v);
 
 		traced += !v->served;
 		if (!v->served && pid)
@@ -291,12 +299,16 @@ static int set_up_journal(struct balance *b)
 		return CLI_DONE;
 	if (journal__open(&b->journal, b->o->journal ?: BALANCE_JOURNAL, why, sizeof(why)))
 		return cli__failed("%s", why);
-	if (journal__full(b->journal) && !journal__keeps(b->journal)) {
+	if (journal__is_due(b->journal)) {
 		cli__note("another balance left its journal behind: what it changed is put back");
 		status = put_back(b);
 	}
-	if (status)
+	if (status) {
+		/* It stays, for --restore. */
+		journal__close(b->journal);
+		b->journal = NULL;
 		return status;
+	}
 	err = b->o->on_exit == EXIT_RESTORE ? journal__watch(b->journal) : 0;
 	return err ? cli__failed("cannot start the watchman: %s", strerror(-err)) : CLI_DONE;
 }
@@ -316,7 +328,7 @@ static int end_journal(struct balance *b)
 
 	if (!b->journal)
 		return CLI_DONE;
-	if (b->o->on_exit == EXIT_RESTORE && journal__full(b->journal))
+	if (journal__is_due(b->journal))
 		status = put_back(b);
 	else
 		journal__clear(b->journal);
@@ -370,6 +382,7 @@ int balance__run(const struct balance_options *o)
 	end = end_journal(&b);
 	balance_log__end(&b, !o->apply		       ? "dry run"
 			     : o->on_exit == EXIT_KEEP ? "left as last stated"
+			     : end		       ? "not all could be put back"
 						       : "put back as it was");
 	tear_down(&b);
 	return status ?: end ?: cli__flush();

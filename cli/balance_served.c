@@ -15,8 +15,6 @@
 #include "balance_sight.h"
 #include "control_client.h"
 
-/* Seconds until an answer. */
-#define PATIENCE 5
 /* Sizes: up to 256 GiB in steps of an eighth. */
 #define PARTS 8
 #define OCTAVES 26
@@ -99,7 +97,8 @@ int balance_served__counts(struct balance_served *s, struct sight_counts *out, c
 {
 	json_t *answer;
 	const json_t *disk;
-	int err = control_client__stats(s->socket, s->disk, PATIENCE, &answer, &disk, why, size);
+	int err = control_client__stats(s->socket, s->disk, BALANCE_PATIENCE, &answer, &disk, why,
+					size);
 
 	if (err)
 		return err;
@@ -167,7 +166,7 @@ static int ask(struct balance_served *s, double time, char *why, size_t size)
 	int err = control_client__ask(
 		s->socket,
 		json_pack("{s:s,s:s,s:s}", "cmd", "curve", "vm", s->disk, "sizes", s->sizes_text),
-		PATIENCE, &answer, why, size);
+		BALANCE_PATIENCE, &answer, why, size);
 
 	if (err)
 		return err;

@@ -8,18 +8,16 @@
 
 #include "balance.h"
 
-/* Seconds that a VM may take to answer. */
-#define PATIENCE 5
 /* A VM that nobody saw read has this latency: a fast disk's, ns. */
 #define ANY_LATENCY 100e3
 
 static struct actuator *knob_of(const struct balance_spec *s)
 {
 	if (s->qmp)
-		return balloon__new(s->qmp, PATIENCE);
+		return balloon__new(s->qmp, BALANCE_PATIENCE);
 	if (s->cgroup)
 		return memory_cgroup__new(s->cgroup);
-	return cache_part__new(s->serve, s->disk, PATIENCE);
+	return cache_part__new(s->serve, s->disk, BALANCE_PATIENCE);
 }
 
 int balance_vm__init(struct balance_vm *v, const struct balance_spec *spec, double half_life)
@@ -31,7 +29,7 @@ int balance_vm__init(struct balance_vm *v, const struct balance_spec *spec, doub
 		return 0;
 	v->served = balance_served__new(spec->serve, spec->disk, half_life);
 	if (spec->qmp)
-		v->cache = cache_part__new(spec->serve, spec->disk, PATIENCE);
+		v->cache = cache_part__new(spec->serve, spec->disk, BALANCE_PATIENCE);
 	return v->served && (v->cache || !spec->qmp) ? 0 : -ENOMEM;
 }
 
@@ -73,7 +71,7 @@ int balance_vm__read(struct balance_vm *v)
 
 /* --- counts --- */
 
-static pid_t pid_of(const struct balance_vm *v)
+pid_t balance_vm__pid(const struct balance_vm *v)
 {
 	return v->spec->pid ?: actuator__pid(v->knob);
 }
@@ -87,7 +85,7 @@ static bool is_paged(const struct balance_vm *v)
 static bool read_counts(struct balance_vm *v, struct balance_trace *t, struct sight_counts *out)
 {
 	if (!v->served)
-		return balance_trace__counts(t, pid_of(v), is_paged(v), out);
+		return balance_trace__counts(t, balance_vm__pid(v), is_paged(v), out);
 	return !balance_served__counts(v->served, out, v->fault, sizeof(v->fault));
 }
 
@@ -181,7 +179,7 @@ static int curve_of(struct balance_vm *v, struct balance_trace *t, double time,
 	char why[BALANCE_WHY];
 
 	if (!v->served)
-		return balance_trace__curve(t, pid_of(v), is_paged(v), points, n);
+		return balance_trace__curve(t, balance_vm__pid(v), is_paged(v), points, n);
 	return balance_served__curve(v->served, time, points, n, why, sizeof(why));
 }
 

@@ -287,10 +287,8 @@ static bool reclaim(const struct stepper *s, double time, struct step *out)
 
 	for (size_t i = 0; i < s->n && lack; i++) {
 		const struct mover *m = &s->vms[i];
-		__u64 keep = larger(m->start, m->seen.min);
+		__u64 keep = larger(larger(m->start, m->seen.min), m->seen.least);
 
-		if (keep < m->seen.least)
-			keep = m->seen.least;
 		if (m->owed || m->tripped || !can_move(m, time) || m->target <= keep ||
 		    m->target - keep <= most)
 			continue;

@@ -57,8 +57,11 @@ pid_t actuator__pid(const struct actuator *a)
 
 int actuator__read(struct actuator *a, struct actuator_state *out, char *why, size_t size)
 {
-	*out = (struct actuator_state){0};
-	return a->ops->read(a, out, why, size);
+	struct actuator_state state = {0};
+	int err = a->ops->read(a, &state, why, size);
+
+	*out = err ? (struct actuator_state){0} : state;
+	return err;
 }
 
 int actuator__set(struct actuator *a, __u64 pages, char *why, size_t size)

@@ -40,6 +40,7 @@ void actuator__free(struct actuator *a); /* NULL is fine */
 const char *actuator__kind(const struct actuator *a);
 /* The socket's or folder's path. */
 const char *actuator__place(const struct actuator *a);
+/* All of *out is 0 if that fails. */
 int actuator__read(struct actuator *a, struct actuator_state *out, char *why, size_t size);
 /* Returns when it is ordered: a guest gives memory when it can. */
 int actuator__set(struct actuator *a, __u64 pages, char *why, size_t size);

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "../../cli/actuator/actuator.h"
+#include "fake_qemu.h"
 #include "line_server.h"
 
 #define MIB 256ULL /* pages */
@@ -23,85 +24,18 @@ static bool has(const char *text, const char *part)
 	return strstr(text, part);
 }
 
-/* --- a QEMU with a balloon that follows at once --- */
-
-struct qemu {
-	long actual, available; /* bytes */
-	int polling;
-	bool no_balloon, refuses;
-	char line[512];
-};
-
-static long number_in(const json_t *request)
-{
-	return json_integer_value(json_object_get(json_object_get(request, "arguments"), "value"));
-}
-
-static json_t *qemu_answer(struct qemu *q, const json_t *request)
-{
-	const char *name = json_string_value(json_object_get(request, "execute"));
-	const json_t *arguments = json_object_get(request, "arguments");
-	const char *property = json_string_value(json_object_get(arguments, "property"));
-
-	if (!strcmp(name, "query-memory-size-summary"))
-		return json_pack("{s:i,s:i}", "base-memory", 128 << 20, "plugged-memory", 0);
-	if (!strcmp(name, "query-balloon"))
-		return q->no_balloon ? NULL : json_pack("{s:I}", "actual", (json_int_t)q->actual);
-	if (!strcmp(name, "qom-list"))
-		return json_pack("[{s:s,s:s},{s:s,s:s}]", "name", "type", "type", "string", "name",
-				 "b0", "type", "child<virtio-balloon-pci>");
-	if (!strcmp(name, "qom-set"))
-		q->polling = number_in(request);
-	else if (!strcmp(name, "qom-get") && !strcmp(property, "guest-stats"))
-		return json_pack("{s:i,s:{s:I}}", "last-update", 1, "stats",
-				 "stat-available-memory", (json_int_t)q->available);
-	else if (!strcmp(name, "qom-get"))
-		return json_integer(q->polling);
-	else if (!strcmp(name, "balloon") && !q->refuses)
-		q->actual = number_in(request);
-	else if (q->refuses)
-		return NULL;
-	return json_object();
-}
-
-static const char *qemu_reply(void *ctx, const char *line)
-{
-	struct qemu *q = ctx;
-	json_t *request = json_loads(line, 0, NULL), *answer = qemu_answer(q, request), *all;
-	const char *class = q->no_balloon ? "DeviceNotActive" : "GenericError";
-	char *text;
-
-	if (answer)
-		all = json_pack("{s:o,s:O}", "return", answer, "id",
-				json_object_get(request, "id"));
-	else
-		all = json_pack("{s:{s:s,s:s},s:O}", "error", "class", class, "desc", "no", "id",
-				json_object_get(request, "id"));
-	text = json_dumps(all, JSON_COMPACT);
-	snprintf(q->line, sizeof(q->line), "%s\n", text);
-	free(text);
-	json_decref(all);
-	json_decref(request);
-	return q->line;
-}
-
-static void start_qemu(struct line_server *s, struct qemu *q)
-{
-	*s = (struct line_server){.greeting = "{\"QMP\":{}}\n", .reply = qemu_reply, .ctx = q};
-	line_server__start(s);
-}
+/* --- a QEMU with a balloon --- */
 
 static void balloon(void **state)
 {
-	struct qemu q = {.actual = 128 << 20, .available = 64 << 20};
+	struct fake_qemu q = {.actual = 128 << 20, .available = 64 << 20};
 	struct actuator_state now;
-	struct line_server s;
 	struct actuator *a;
 	char why[512];
-	json_t *saved;
+	json_t *saved, *large = json_pack("{s:I}", "bytes", (json_int_t)FAKE_QEMU_BYTES * 2);
 
-	start_qemu(&s, &q);
-	a = balloon__new(s.path, 2);
+	fake_qemu__start(&q);
+	a = balloon__new(q.server.path, 2);
 	saved = actuator__save(a, why, sizeof(why));
 	assert_non_null(saved);
 	assert_int_equal(actuator__read(a, &now, why, sizeof(why)), 0);
@@ -118,10 +52,18 @@ static void balloon(void **state)
 	assert_string_equal(why, "QEMU refused balloon: no");
 	q.refuses = false;
 	assert_int_equal(actuator__restore(a, saved, why, sizeof(why)), 0);
-	assert_int_equal(q.actual, 128 << 20);
+	assert_int_equal(q.told, 128 << 20);
+	/* Statistics that did not come yet say nothing. */
+	q.stale = true;
+	assert_int_equal(actuator__read(a, &now, why, sizeof(why)), 0);
+	assert_int_equal(now.least, 0);
+	/* No balloon gives more than there is. */
+	assert_int_equal(actuator__restore(a, large, why, sizeof(why)), 0);
+	assert_int_equal(q.told, FAKE_QEMU_BYTES);
+	json_decref(large);
 	json_decref(saved);
 	actuator__free(a);
-	line_server__stop(&s);
+	fake_qemu__stop(&q);
 	/* Statistics are asked for no longer. */
 	assert_int_equal(q.polling, 0);
 }
@@ -129,37 +71,35 @@ static void balloon(void **state)
 /* Statistics that somebody else wants go on. */
 static void balloon_polled(void **state)
 {
-	struct qemu q = {.actual = 128 << 20, .available = 0, .polling = 7};
+	struct fake_qemu q = {.actual = 128 << 20, .available = 0, .polling = 7};
 	struct actuator_state now;
-	struct line_server s;
 	struct actuator *a;
 	char why[512];
 
-	start_qemu(&s, &q);
-	a = balloon__new(s.path, 2);
+	fake_qemu__start(&q);
+	a = balloon__new(q.server.path, 2);
 	assert_int_equal(actuator__read(a, &now, why, sizeof(why)), 0);
 	assert_int_equal(now.least, 128 * MIB);
 	actuator__free(a);
-	line_server__stop(&s);
+	fake_qemu__stop(&q);
 	assert_int_equal(q.polling, 7);
 }
 
 static void balloon_faults(void **state)
 {
-	struct qemu q = {.no_balloon = true};
+	struct fake_qemu q = {.no_balloon = true};
 	json_t *bad = json_pack("{s:s}", "bytes", "many");
 	struct actuator_state now;
-	struct line_server s;
 	struct actuator *a;
 	char why[512];
 
-	start_qemu(&s, &q);
-	a = balloon__new(s.path, 2);
+	fake_qemu__start(&q);
+	a = balloon__new(q.server.path, 2);
 	assert_int_equal(actuator__read(a, &now, why, sizeof(why)), -ENODEV);
 	assert_true(has(why, "virtio-balloon-pci"));
 	assert_null(actuator__save(a, why, sizeof(why)));
 	assert_int_equal(actuator__restore(a, bad, why, sizeof(why)), -EINVAL);
-	line_server__stop(&s);
+	fake_qemu__stop(&q);
 	assert_int_equal(actuator__read(a, &now, why, sizeof(why)), -ECONNRESET);
 	assert_int_equal(actuator__read(a, &now, why, sizeof(why)), -ENOENT);
 	json_decref(bad);
@@ -317,6 +257,7 @@ static void cgroup_of_the_kernel(void **state)
 /* --- a server with one disk --- */
 
 struct served {
+	const char *cache;
 	char last[512], line[512];
 	long max;
 };
@@ -330,16 +271,16 @@ static const char *served_reply(void *ctx, const char *line)
 		return has(line, "\"name\":\"web\"") ? "{\"ok\":true}\n"
 						     : "{\"error\":\"there is no disk\"}\n";
 	snprintf(s->line, sizeof(s->line),
-		 "{\"cache\":{\"capacity_bytes\":268435456},\"vms\":[{\"vm\":\"web\",\"pid\":77,"
+		 "{\"cache\":{\"%s\":268435456},\"vms\":[{\"vm\":\"web\",\"pid\":77,"
 		 "\"min_bytes\":1048576,\"max_bytes\":%ld,\"share\":100,\"target_bytes\":33554432,"
 		 "\"cached_bytes\":16777216}]}\n",
-		 s->max);
+		 s->cache, s->max);
 	return s->line;
 }
 
 static void cache(void **state)
 {
-	struct served served = {.max = 0};
+	struct served served = {.cache = "capacity_bytes"};
 	struct line_server s = {.reply = served_reply, .ctx = &served};
 	struct actuator *a, *other;
 	struct actuator_state now;
@@ -353,15 +294,31 @@ static void cache(void **state)
 	assert_int_equal(now.now, 32 * MIB);
 	assert_int_equal(now.most, 256 * MIB);
 	assert_int_equal(actuator__pid(a), 77);
+	served.max = 48 << 20;
+	assert_int_equal(actuator__read(a, &now, why, sizeof(why)), 0);
+	assert_int_equal(now.now, 48 * MIB);
+	served.max = 512 << 20;
+	assert_int_equal(actuator__read(a, &now, why, sizeof(why)), 0);
+	assert_int_equal(now.now, 32 * MIB);
+	served.max = 0;
 	saved = actuator__save(a, why, sizeof(why));
 	assert_non_null(saved);
 	assert_int_equal(actuator__set(a, 64 * MIB, why, sizeof(why)), 0);
 	assert_true(has(served.last, "\"min\":\"16384p\"") &&
 		    has(served.last, "\"max\":\"16384p\""));
+	assert_int_equal(actuator__set(a, 0, why, sizeof(why)), 0);
+	assert_true(has(served.last, "\"min\":\"0p\"") && has(served.last, "\"max\":\"1p\""));
 	assert_int_equal(actuator__restore(a, saved, why, sizeof(why)), 0);
 	assert_true(has(served.last, "\"min\":\"256p\"") && has(served.last, "\"max\":\"0p\"") &&
 		    has(served.last, "\"share\":100"));
 	json_decref(saved);
+	saved = json_pack("{s:i,s:i,s:i}", "min", 0, "max", 0, "share", 0);
+	assert_int_equal(actuator__restore(a, saved, why, sizeof(why)), 0);
+	assert_true(has(served.last, "\"share\":1}"));
+	json_decref(saved);
+	served.cache = "capacity";
+	assert_int_equal(actuator__read(a, &now, why, sizeof(why)), -EPROTO);
+	assert_true(has(why, "another version") && !now.now);
 	assert_int_equal(actuator__read(other, &now, why, sizeof(why)), -ENODEV);
 	assert_int_equal(actuator__set(other, 1, why, sizeof(why)), -EREMOTEIO);
 	assert_string_equal(why, "there is no disk");

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "../../cli/balance_journal.h"
+#include "fake_qemu.h"
 
 #define FOLDER "/tmp/hvtrace-journal.XXXXXX"
 
@@ -126,11 +127,11 @@ static void later(void **state)
 
 	journal__close(j);
 	assert_int_equal(journal__open(&j, ((struct place *)*state)->path, why, sizeof(why)), 0);
-	assert_true(journal__full(j) && !journal__keeps(j));
+	assert_true(journal__is_due(j));
 	assert_int_equal(journal__restore(j, told, count, why, sizeof(why)), 0);
 	assert_true(holds(in(*state, "memory.high"), "1048576"));
 	assert_int_equal(journal__write(j, true, why, sizeof(why)), 0);
-	assert_true(journal__full(j) && journal__keeps(j));
+	assert_true(journal__full(j) && !journal__is_due(j));
 	journal__close(j);
 }
 
@@ -147,6 +148,66 @@ static void gone(void **state)
 	assert_true(journal__full(j));
 	journal__clear(j);
 	assert_false(journal__full(j));
+	journal__close(j);
+}
+
+static void note(struct journal *j, const char *vm, struct fake_qemu *q, long told)
+{
+	struct actuator *a;
+	char why[256];
+
+	fake_qemu__start(q);
+	a = balloon__new(q->server.path, 2);
+	assert_int_equal(journal__note(j, vm, NULL, a, why, sizeof(why)), 0);
+	actuator__free(a);
+	q->told = told;
+	q->actual = told;
+	q->peak = 0;
+}
+
+/* Guests give memory in their time; until then nobody gets it back. */
+static void balloons(void **state)
+{
+	struct fake_qemu small = {.actual = 64 << 20, .pace = 8 << 20};
+	struct fake_qemu large = {.actual = 100 << 20, .other = &small};
+	int count[2] = {0};
+	struct journal *j;
+	char why[256];
+
+	assert_int_equal(journal__open(&j, ((struct place *)*state)->path, why, sizeof(why)), 0);
+	note(j, "large", &large, 64 << 20);
+	note(j, "small", &small, 100 << 20);
+	assert_int_equal(journal__write(j, false, why, sizeof(why)), 0);
+	assert_int_equal(journal__restore(j, told, count, why, sizeof(why)), 0);
+	assert_true(count[0] == 2 && !count[1]);
+	assert_true(small.told == 64 << 20 && large.told == 100 << 20);
+	assert_int_equal(large.peak, 164 << 20);
+	fake_qemu__stop(&small);
+	fake_qemu__stop(&large);
+	journal__close(j);
+}
+
+/* Another VM listens there by now. */
+static void another(void **state)
+{
+	struct fake_qemu q = {.actual = 64 << 20};
+	const struct place *p = *state;
+	int count[2] = {0};
+	struct journal *j;
+	char why[256], text[256];
+
+	fake_qemu__start(&q);
+	snprintf(text, sizeof(text),
+		 "{\"vms\":[{\"vm\":\"web\",\"kind\":\"balloon\",\"place\":\"%s\",\"pid\":1,"
+		 "\"saved\":{\"bytes\":104857600}}]}",
+		 q.server.path);
+	put(p->path, text);
+	assert_int_equal(journal__open(&j, p->path, why, sizeof(why)), 0);
+	assert_int_equal(journal__restore(j, told, count, why, sizeof(why)), 0);
+	assert_int_equal(count[1], 1);
+	assert_int_equal(q.told, 64 << 20);
+	assert_false(journal__full(j));
+	fake_qemu__stop(&q);
 	journal__close(j);
 }
 
@@ -186,47 +247,71 @@ static bool wait_until(const char *path, const char *text)
 	return false;
 }
 
-/* Killed without a chance to say anything. */
+/* The only child of this process. */
+static pid_t only_child(void)
+{
+	char path[64];
+	pid_t pid = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	f = fopen(path, "r");
+	if (f && fscanf(f, "%d", &pid) != 1)
+		pid = 0;
+	if (f)
+		fclose(f);
+	return pid;
+}
+
+/* What ends all processes of a terminal, or of a service, is none of its business. */
+static void shake(pid_t watchman)
+{
+	while (getsid(watchman) != watchman)
+		usleep(1000);
+	kill(watchman, SIGINT);
+	kill(watchman, SIGTERM);
+	kill(watchman, SIGHUP);
+}
+
+/* Killed before anything was written, and without a chance to say anything after. */
+static int die(const struct place *p, bool noted)
+{
+	struct actuator *a = memory_cgroup__new(p->folder);
+	struct journal *j = NULL;
+	char why[256];
+	int err = -EBUSY;
+
+	/* The watchman of before lets go when it has seen that there is nothing to do. */
+	for (int i = 0; i < 100 && err == -EBUSY; i++) {
+		err = journal__open(&j, p->path, why, sizeof(why));
+		usleep(20000);
+	}
+	if (err || journal__watch(j) || !only_child())
+		return 1;
+	shake(only_child());
+	if (noted && (journal__note(j, "web", NULL, a, why, sizeof(why)) ||
+		      journal__write(j, false, why, sizeof(why))))
+		return 1;
+	if (actuator__set(a, 1, why, sizeof(why)))
+		return 1;
+	raise(SIGKILL);
+	return 1;
+}
+
 static void watchman(void **state)
 {
-	pid_t child = fork();
-	int status;
+	for (int noted = 0; noted < 2; noted++) {
+		pid_t child;
+		int status;
 
-	assert_true(child >= 0);
-	if (!child) {
-		struct journal *j;
-		char why[256];
-
-		if (journal__open(&j, ((struct place *)*state)->path, why, sizeof(why)) ||
-		    journal__watch(j))
-			_exit(1);
-		/* Notes go to nobody's log. */
-		journal__close(j);
-		_exit(0);
+		put(in(*state, "memory.high"), "1048576");
+		child = fork();
+		assert_true(child >= 0);
+		if (!child)
+			_exit(die(*state, noted));
+		waitpid(child, &status, 0);
+		assert_true(WIFSIGNALED(status));
 	}
-	waitpid(child, &status, 0);
-	assert_true(WIFEXITED(status) && !WEXITSTATUS(status));
-	child = fork();
-	if (!child) {
-		struct actuator *a = memory_cgroup__new(((struct place *)*state)->folder);
-		struct journal *j = NULL;
-		char why[256];
-		int err = -EBUSY;
-
-		/* The watchman of before lets go when it has seen that there is nothing to do. */
-		for (int i = 0; i < 100 && err == -EBUSY; i++) {
-			err = journal__open(&j, ((struct place *)*state)->path, why, sizeof(why));
-			usleep(20000);
-		}
-		if (err || journal__watch(j) ||
-		    journal__note(j, "web", NULL, a, why, sizeof(why)) ||
-		    journal__write(j, false, why, sizeof(why)) ||
-		    actuator__set(a, 1, why, sizeof(why)))
-			_exit(1);
-		raise(SIGKILL);
-	}
-	waitpid(child, &status, 0);
-	assert_true(WIFSIGNALED(status));
 	assert_true(wait_until(in(*state, "memory.high"), "1048576"));
 }
 
@@ -252,6 +337,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(at_the_end, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(later, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(gone, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(balloons, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(another, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(damaged, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(watchman, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(dismissed, set_up, tear_down),

@@ -66,6 +66,23 @@ static void long_answer(void **state)
 	free(line);
 }
 
+/* A server that has too many clients answers, and closes, whatever it is asked. */
+static void refused(void **state)
+{
+	struct line_server server = {.greeting = "{\"error\":\"too many clients\"}\n"};
+	char *text = calloc(1, LONG), why[256];
+	json_t *answer;
+
+	memset(text, 'x', LONG - 1);
+	line_server__start(&server);
+	assert_int_equal(control_client__ask(server.path, json_pack("{s:s}", "cmd", text), 10,
+					     &answer, why, sizeof(why)),
+			 -EREMOTEIO);
+	assert_string_equal(why, "too many clients");
+	line_server__stop(&server);
+	free(text);
+}
+
 static void no_answers(void **state)
 {
 	double began = cli__now();
@@ -107,9 +124,8 @@ static void stats(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(answers),
-		cmocka_unit_test(long_answer),
-		cmocka_unit_test(no_answers),
+		cmocka_unit_test(answers), cmocka_unit_test(long_answer),
+		cmocka_unit_test(refused), cmocka_unit_test(no_answers),
 		cmocka_unit_test(stats),
 	};
 

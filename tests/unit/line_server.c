@@ -42,7 +42,7 @@ static void converse(struct line_server *s, int fd)
 
 	if (s->greeting && !say(fd, s->greeting))
 		return;
-	while (readable(s, fd)) {
+	while (s->reply && readable(s, fd)) {
 		const char *answer;
 
 		if (recv(fd, line + len, 1, 0) != 1)

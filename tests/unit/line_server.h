@@ -13,7 +13,8 @@
 struct line_server {
 	/* What is sent first; NULL: nothing. */
 	const char *greeting;
-	/* What is sent for a line, newline included; "": nothing; NULL: the connection ends. */
+	/* What is sent for a line, newline included; "": nothing; NULL: the connection ends.
+	 * Without this it ends before any is read. */
 	const char *(*reply)(void *ctx, const char *line);
 	void *ctx;
 

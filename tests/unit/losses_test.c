@@ -66,6 +66,28 @@ static void remembers(void **state)
 	losses__free(l);
 }
 
+/* Of two times at which it was seen the worse one counts; what is forgotten does not. */
+static void seen_twice(void **state)
+{
+	struct losses *l = losses__new(10, 60);
+	struct plan_step *steps;
+	__u64 set = 190;
+	size_t n;
+
+	losses__see(l, 100, 200, loop, &set, 0);
+	set = 0;
+	losses__see(l, 100, 150, loop, &set, 50);
+	close_to(losses__cost(l, 100, 180, &price, 50), 100);
+	close_to(losses__cost(l, 100, 150, &price, 50), 0);
+	close_to(losses__cost(l, 180, 150, &price, 50), 100);
+	close_to(losses__cost(l, 180, 150, &price, 61), 0);
+	assert_int_equal(losses__steps(l, 100, 200, 150, &price, 61, &steps, &n), 0);
+	assert_int_equal(n, 1);
+	close_to(steps[0].cost, 0);
+	free(steps);
+	losses__free(l);
+}
+
 static void not_in_granules(void **state)
 {
 	struct losses *l = losses__new(16, 60);
@@ -77,6 +99,10 @@ static void not_in_granules(void **state)
 	close_to(misses, 1000);
 	assert_true(losses__at(l, 203, 0, &misses));
 	close_to(losses__cost(l, 101, 101, &price, 0), 100);
+	losses__free(l);
+	l = losses__new(16, 60);
+	losses__see(l, 110, 200, loop, &set, 0);
+	assert_int_equal(losses__known_from(l, 110, 0), 110);
 	losses__free(l);
 }
 
@@ -160,8 +186,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(known_upwards),   cmocka_unit_test(remembers),
-		cmocka_unit_test(not_in_granules), cmocka_unit_test(steps_of_a_plan),
-		cmocka_unit_test(steps_are_costs),
+		cmocka_unit_test(seen_twice),	   cmocka_unit_test(not_in_granules),
+		cmocka_unit_test(steps_of_a_plan), cmocka_unit_test(steps_are_costs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -172,6 +172,31 @@ static void long_line(void **state)
 	free(greeting);
 }
 
+/* Nor are events waited out that have no end. */
+static const char *events(void *ctx, const char *line)
+{
+	static char many[4096 * 12];
+
+	if (strstr(line, "qmp_capabilities"))
+		return "{\"return\":{},\"id\":1}\n";
+	for (size_t i = 0; i + 12 < sizeof(many); i += 12)
+		memcpy(many + i, "{\"event\":1}\n", 13);
+	return many;
+}
+
+static void many_events(void **state)
+{
+	struct line_server server = {.greeting = GREETING, .reply = events};
+	struct qmp *q;
+	char why[512];
+
+	line_server__start(&server);
+	q = qmp__new(server.path, 5);
+	assert_int_equal(qmp__command(q, "stop", NULL, NULL, why, sizeof(why)), -EPROTO);
+	qmp__free(q);
+	line_server__stop(&server);
+}
+
 /* What fails is tried again: QEMU may be back. */
 static void comes_back(void **state)
 {
@@ -202,7 +227,8 @@ int main(void)
 		cmocka_unit_test(answers),	 cmocka_unit_test(skips),
 		cmocka_unit_test(large_numbers), cmocka_unit_test(refusals),
 		cmocka_unit_test(no_qmp),	 cmocka_unit_test(no_end),
-		cmocka_unit_test(long_line),	 cmocka_unit_test(comes_back),
+		cmocka_unit_test(long_line),	 cmocka_unit_test(many_events),
+		cmocka_unit_test(comes_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

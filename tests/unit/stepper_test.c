@@ -120,15 +120,15 @@ static void slow_guest(void **state)
 	o.budget = 200;
 	set_up(&w, 2, &o);
 	pass(&w, 2, 1);
-	stepper__aim(w.s, (__u64[]){84, 116}, 10, 20);
+	stepper__aim(w.s, (__u64[]){68, 132}, 10, 20);
 	assert_true(stepper__next(w.s, w.time, &step));
 	stepper__done(w.s, &step, STEP_DONE, w.time);
-	/* A page a second: slow, but it comes. */
+	/* A page a second: slow, but it comes. No more is asked for until it is there. */
 	for (int i = 0; i < 14; i++) {
 		w.seen[0].now -= i % 3 == 2 ? 3 : 0;
 		pass(&w, 2, 1);
-		if (stepper__next(w.s, w.time, &step))
-			assert_int_equal(step.kind, STEP_GIVE);
+		while (stepper__next(w.s, w.time, &step))
+			expect(&w, STEP_GIVE, 1, step.to);
 	}
 	w.seen[0].now = 84;
 	pass(&w, 2, 1);
@@ -150,6 +150,7 @@ static void deaf_guest(void **state)
 	set_up(&w, 2, &o);
 	pass(&w, 2, 1);
 	stepper__aim(w.s, (__u64[]){84, 116}, 10, 20);
+	w.time += 5;
 	assert_true(stepper__next(w.s, w.time, &step));
 	stepper__done(w.s, &step, STEP_DONE, w.time);
 	for (int i = 0; i < 9; i++) {
@@ -184,9 +185,14 @@ static void refused(void **state)
 	stepper__done(w.s, &step, STEP_FAILED, w.time);
 	expect(&w, STEP_TAKE, 0, 84);
 	pass(&w, 2, 1);
-	/* What VM 1 refused it is not asked again. */
+	/* What VM 1 refused it is not asked again, whatever is planned, for a while. */
 	expect_none(&w);
 	assert_int_equal(stepper__held(w.s), 184);
+	stepper__aim(w.s, (__u64[]){84, 116}, 10, 20);
+	pass(&w, 2, 58);
+	expect_none(&w);
+	pass(&w, 2, 1);
+	expect(&w, STEP_GIVE, 1, 116);
 	stepper__free(w.s);
 }
 
@@ -245,8 +251,34 @@ static void guard(void **state)
 	stepper__vm(w.s, 0, w.time, &vm);
 	assert_true(isinf(vm.promised));
 	assert_int_equal(vm.floor, 100);
+	assert_int_equal(vm.aim, 100);
 	pass(&w, 2, 10);
 	expect_none(&w);
+	pass(&w, 2, 20);
+	stepper__bounds(w.s, 0, w.time, &least, &most);
+	assert_int_equal(least, 20);
+	stepper__free(w.s);
+}
+
+/* Who has back what it began with was promised nothing; and nothing is taken right after that. */
+static void given_back_by_the_plan(void **state)
+{
+	struct world w;
+
+	set_up(&w, 1, &defaults);
+	pass(&w, 1, 1);
+	stepper__aim(w.s, (__u64[]){84}, 10, 20);
+	expect(&w, STEP_TAKE, 0, 84);
+	pass(&w, 1, 6);
+	stepper__aim(w.s, (__u64[]){100}, 10, 20);
+	expect(&w, STEP_GIVE, 0, 100);
+	w.rate[0] = 1000;
+	pass(&w, 1, 1);
+	stepper__aim(w.s, (__u64[]){84}, 10, 20);
+	pass(&w, 1, 3);
+	expect_none(&w);
+	pass(&w, 1, 1);
+	expect(&w, STEP_TAKE, 0, 84);
 	stepper__free(w.s);
 }
 
@@ -258,12 +290,12 @@ static void guard_with_spare_memory(void **state)
 	pass(&w, 2, 1);
 	stepper__aim(w.s, (__u64[]){84, 100}, 10, 20);
 	expect(&w, STEP_TAKE, 0, 84);
-	w.rate[0] = 120;
+	/* Half as many again are within the slack, three roots are chance, and some are nothing. */
+	w.rate[0] = 100 + 50 + 3 * 10 + 16;
 	for (int i = 0; i < 20; i++)
 		pass(&w, 2, 1);
-	/* A fifth more is within the slack. */
 	expect_none(&w);
-	w.rate[0] = 300;
+	w.rate[0]++;
 	pass(&w, 2, 1);
 	expect(&w, STEP_GUARD, 0, 100);
 	stepper__free(w.s);
@@ -339,11 +371,16 @@ static void hysteresis(void **state)
 	/* A plan that is not worth it any more ends what is not done yet. */
 	assert_false(stepper__aim(w.s, (__u64[]){84, 116}, 20, 20));
 	expect_none(&w);
-	/* But for bounds that are not kept. */
+	/* But for bounds that are not kept, and a budget. */
 	w.seen[0].min = 120;
 	pass(&w, 2, 1);
 	assert_true(stepper__aim(w.s, (__u64[]){120, 100}, 20, 20));
 	expect(&w, STEP_GIVE, 0, 116);
+	w.seen[0].min = 20;
+	pass(&w, 2, 1);
+	assert_false(stepper__aim(w.s, (__u64[]){84, 100}, 20, 20));
+	stepper__set_budget(w.s, 200);
+	assert_true(stepper__aim(w.s, (__u64[]){84, 100}, 20, 20));
 	stepper__free(w.s);
 }
 
@@ -567,6 +604,7 @@ int main(void)
 		cmocka_unit_test(refused),
 		cmocka_unit_test(unreachable),
 		cmocka_unit_test(guard),
+		cmocka_unit_test(given_back_by_the_plan),
 		cmocka_unit_test(guard_with_spare_memory),
 		cmocka_unit_test(guard_without_memory),
 		cmocka_unit_test(reclaims_what_is_spared),
