@@ -692,7 +692,7 @@ static void test_digest_of_busy(void **state)
 
 	assert_int_equal(cache_secret__init(&secret), 0);
 	assert_int_equal(pthread_create(&writer, NULL, keep_writing, from), 0);
-	for (int i = 0; i < 50000; i++) {
+	for (int i = 0; i < 20000; i++) {
 		struct page_digest one = page_digest__copy(&secret, to, from, i % 2);
 		struct page_digest two = page_digest__of(&secret, to);
 
