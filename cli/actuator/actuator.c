@@ -57,10 +57,12 @@ pid_t actuator__pid(const struct actuator *a)
 
 int actuator__read(struct actuator *a, struct actuator_state *out, char *why, size_t size)
 {
-	struct actuator_state state = {0};
-	int err = a->ops->read(a, &state, why, size);
+	int err;
 
-	*out = err ? (struct actuator_state){0} : state;
+	*out = (struct actuator_state){0};
+	err = a->ops->read(a, out, why, size);
+	if (err)
+		*out = (struct actuator_state){0};
 	return err;
 }
 
