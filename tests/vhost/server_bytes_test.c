@@ -171,12 +171,20 @@ static void test_changes(void **state)
 
 /* --- what the control loop has for shards while they change hands --- */
 
+static void ignore(void *ctx, const void *slot)
+{
+}
+
+/* What is asked of them now and then has an answer. */
 static void *keep_invalidating(void *arg)
 {
 	struct random r = {seed};
 
-	while (is_running())
+	while (is_running()) {
 		rig__invalidate(&rig, random__below(&r, 8192), 1 + random__below(&r, 20));
+		if (random__one_in(&r, 4))
+			rig__free_slots(&rig, ignore, NULL);
+	}
 	return NULL;
 }
 

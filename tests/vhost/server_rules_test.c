@@ -120,6 +120,14 @@ static struct served_counts counts(void)
 
 #define expect(counter, n) assert_int_equal(counts().counter, n)
 
+/* What a loop has is told when it sleeps. */
+static void expect_cached(__u64 n)
+{
+	for (unsigned i = 0; i < 5000 && rig__disk(&rig).cache.cached != n; i++)
+		usleep(1000);
+	assert_int_equal(rig__disk(&rig).cache.cached, n);
+}
+
 /* The page is in frame 1 now, and frame 0 held it: it was evicted, and captured. */
 static void evict(unsigned page, unsigned other)
 {
@@ -132,13 +140,13 @@ static void test_capture_and_hit(void **state)
 	evict(10, 11);
 	expect(misses, 2);
 	expect(capture[CAPTURED], 1);
-	assert_int_equal(rig__disk(&rig).cache.cached, 1);
+	expect_cached(1);
 	read_page(10, 1, 1);
 	expect(hits, 1);
 	expect(misses, 2);
 	expect(storage_reads, 2 + counts().audited);
 	/* Never in both. */
-	assert_int_equal(rig__disk(&rig).cache.cached, 0);
+	expect_cached(0);
 	/* And again. */
 	read_page(12, 1, 1);
 	read_page(10, 2, 1);
@@ -163,12 +171,15 @@ static void test_same_page_again(void **state)
 	read_page(10, 0, 1);
 	read_page(10, 0, 1);
 	/* It is where it was: nothing was evicted. */
-	assert_int_equal(rig__disk(&rig).cache.cached, 0);
+	expect_cached(0);
 	read_page(10, 1, 1);
-	assert_int_equal(rig__disk(&rig).cache.cached, 0);
+	expect_cached(0);
 	expect(misses, 1);
 	expect(hits, 2);
 	expect(found, 2);
+	/* And is not where it was. */
+	read_page(11, 0, 1);
+	expect(capture[CAPTURE_UNKNOWN], 0);
 }
 
 /* What the guest dropped lies in its old frame, until that is used for something else: then it is
@@ -205,6 +216,7 @@ static void test_changed_frame(void **state)
 	expect(zeroed, 0);
 	read_page(10, 1, 1);
 	expect(hits, 0);
+	await(&rig.uncaptured, 1);
 }
 
 static void test_zeroed_frame(void **state)
@@ -260,7 +272,7 @@ static void test_write_takes_out(void **state)
 	evict(10, 11);
 	write_page(10, 5, 2);
 	expect(invalidated, 1);
-	assert_int_equal(rig__disk(&rig).cache.cached, 0);
+	expect_cached(0);
 	read_page(10, 1, 2);
 	expect(hits, 1);
 	expect(found, 1);
@@ -295,10 +307,10 @@ static void test_discard_takes_out(void **state)
 {
 	evict(10, 11);
 	do_range(VIRTIO_BLK_T_DISCARD, 8, 4, 0);
-	assert_int_equal(rig__disk(&rig).cache.cached, 0);
+	expect_cached(0);
 	/* Nor is 11 in frame 0 any more, as far as storage goes. */
 	read_page(12, 0, 1);
-	assert_int_equal(rig__disk(&rig).cache.cached, 0);
+	expect_cached(0);
 }
 
 static void test_zeroes_take_out(void **state)
@@ -399,18 +411,11 @@ static void test_reconnect(void **state)
 	read_page(10, 1, 1);
 }
 
-static void expect_empty(void)
-{
-	for (unsigned i = 0; i < 2000 && rig__disk(&rig).cache.cached; i++)
-		usleep(1000);
-	assert_int_equal(rig__disk(&rig).cache.cached, 0);
-}
-
 static void test_drain(void **state)
 {
 	evict(10, 11);
 	rig__drain(&rig);
-	expect_empty();
+	expect_cached(0);
 	read_page(10, 1, 1);
 	expect(hits, 0);
 }
@@ -422,7 +427,7 @@ static void test_invalidate(void **state)
 	put_pattern(rig.disk + 11 * RAM_PAGE, 11, 7);
 	assert_int_equal(msync(rig.disk, rig.bytes, MS_SYNC), 0);
 	rig__invalidate(&rig, 10, 2);
-	expect_empty();
+	expect_cached(0);
 	read_page(10, 1, 7);
 	/* Frame 0 has the old 11. */
 	read_page(12, 0, 1);
@@ -442,7 +447,7 @@ static void test_audit_fails(void **state)
 	expect(audit_failed, 1);
 	await(&rig.lines, 1);
 	assert_non_null(strstr(rig.line, "audit: page 10 "));
-	expect_empty();
+	expect_cached(0);
 	read_page(20, 2, 1);
 	expect(hits, 1);
 }
@@ -520,7 +525,7 @@ static void test_resize_to_nothing(void **state)
 		read_page(10 + i % 2, 0, 1);
 		usleep(1000);
 	}
-	assert_int_equal(rig__disk(&rig).cache.cached, 1);
+	expect_cached(1);
 }
 
 static void test_events(void **state)
@@ -533,6 +538,7 @@ static void test_events(void **state)
 		usleep(1000);
 	assert_int_equal(rig.events[PAGE_FILL], 2);
 	assert_int_equal(rig.events[PAGE_EVICT], 1);
+	assert_int_equal(rig.uncaptured, 0);
 	assert_int_equal(rig.events[PAGE_WRITEBACK], 1);
 	assert_int_equal(rig.events[PAGE_DISCARD], 1);
 	expect(dropped_events, 0);
@@ -658,7 +664,7 @@ static void test_unmapped(void **state)
 	expect(capture[CAPTURED], 4);
 	expect(capture[CAPTURE_CHANGED], 0);
 	expect(capture[CAPTURE_UNKNOWN], 0);
-	assert_int_equal(rig__disk(&rig).cache.cached, 4);
+	expect_cached(4);
 	read_pages(10, 8);
 	expect(hits, 4);
 	/* The frames are like any others from then on. */
