@@ -2,6 +2,8 @@
 # `make help` lists the targets and the settings.
 
 O       ?= build
+# Named as from here, however it was given: other flags would build all of it again.
+override O := $(patsubst $(CURDIR)/%,%,$(abspath $(O)))
 PREFIX  ?= /usr/local
 DESTDIR ?=
 CLANG   ?= clang

@@ -82,15 +82,14 @@ follows()
 	[ "$before" -gt 2000 ] || die "the load reads nothing: $before pages a second"
 	say "b reads $LOOP MiB over and over, $before pages a second from its disk"
 	balance_two --apply
-	balance_wait 60 '[ $(a_second vms_read) -lt '$((before / 10))' ]'
-	has_at_most a $((FIRST - 8)) || die "a did not give anything: $(vm_mib a)"
+	# On a busy host no reads are no proof that there is memory.
+	balance_wait 60 'has_at_most a $((FIRST - 8)) && [ $(a_second vms_read) -lt '$((before / 10))' ]'
 	say "a has $(vm_mib a), b $(vm_mib b) MiB; now a reads, and b does nothing"
 	vm_load b
 	vm_load a scan /dev/vda 0 $((LOOP * 256)) 1
 	sleep 2
-	balance_wait 58 '[ $(a_second vms_read) -lt '$((before / 10))' ]'
+	balance_wait 58 '! has_at_most a $FIRST && [ $(a_second vms_read) -lt '$((before / 10))' ]'
 	after=$(vm_mib a)
-	[ "$after" -gt $FIRST ] || die "a did not get back more than it had: $after"
 	[ -n "$(steps 'select(.action == "give back" and .vm == "a")')" ] ||
 		die "a missed more than it was promised, and the guard did not see it: $(steps .reason)"
 	say "a has $after, b $(vm_mib b) MiB"
