@@ -386,12 +386,13 @@ static unsigned open_fds(const struct backend *b)
 	return n;
 }
 
-/* Once its front end is gone, there is nothing left of it. */
+/* Once its front end is gone, there is nothing left of it. Fewer than before: those of the one ahead
+ * of it were still being closed then. */
 static void await_fds(const struct backend *b, unsigned n)
 {
 	for (int i = 0; i < 20000 && open_fds(b) > n; i++)
 		usleep(1000);
-	assert_int_equal(open_fds(b), n);
+	assert_true(open_fds(b) <= n);
 }
 
 struct wrong {
