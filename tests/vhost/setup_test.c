@@ -386,8 +386,8 @@ static unsigned open_fds(const struct backend *b)
 	return n;
 }
 
-/* Once its front end is gone, there is nothing left of it. Fewer than before: those of the one ahead
- * of it were still being closed then. */
+/* Once its front end is gone, there is nothing left of it. Fewer than before: those of the one
+ * ahead of it were still being closed then. */
 static void await_fds(const struct backend *b, unsigned n)
 {
 	for (int i = 0; i < 20000 && open_fds(b) > n; i++)
