@@ -157,7 +157,7 @@ bench-plan: all $(BENCHES)
 	$(Q)BUILD=$(abspath $(O)) bench/plan.sh
 
 bench-serve: all $(BENCHES) $(GUEST_TOOLS)
-	$(Q)BUILD=$(abspath $(O)) bench/serve.sh
+	$(Q)BUILD=$(abspath $(O)) PART="store serve_speed serve_foreign serve_rescan serve_reads" bench/run.sh
 
 bench-balance: all $(GUEST_TOOLS)
 	$(Q)BUILD=$(abspath $(O)) bench/balance.sh
@@ -192,8 +192,7 @@ install: all
 	$(Q)install -m 755 $(O)/hvtrace $(BINDIR)/hvtrace
 	$(Q)install -m 644 docs/hvtrace.1 $(MANDIR)/hvtrace.1
 	$(Q)install -m 644 docs/hvtrace.bash-completion $(COMPDIR)/hvtrace
-	$(Q)install -m 644 LICENSE README.md docs/design.md docs/serve.md docs/planning.md \
-		docs/balancing.md docs/hvtrace-serve.yaml $(DOCDIR)
+	$(Q)install -m 644 LICENSE README.md docs/*.md docs/hvtrace-serve.yaml $(DOCDIR)
 	$(Q)sed 's|@BINDIR@|$(PREFIX)/bin|' docs/hvtrace-serve.service >$(UNITDIR)/hvtrace-serve.service
 	$(Q)install -m 644 docs/hvtrace-serve.sysusers $(USERDIR)/hvtrace-serve.conf
 	$(Q)install -m 644 analysis/hvanalysis.h $(INCDIR)

@@ -13,6 +13,8 @@
 # The environment may set LEAST and EXTRA (MiB), HALF (seconds), and RESULTS, a folder where runs are kept: those that are there are not
 # made again.
 # shellcheck disable=SC2016 # the guest's shell expands
+# shellcheck source=bench/lib.sh
+. "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/guest/balance_lib.sh
 . "$(dirname "$0")/../tests/guest/balance_lib.sh"
 
@@ -164,21 +166,6 @@ table()
 		"$(qemu-system-x86_64 --version | sed -n 's/ version \([0-9.]*\).*/ \1/p' | head -n 1)"
 }
 
-# between_markers FILE: what is on stdin replaces what is there.
-between_markers()
-{
-	local file=$1
-
-	awk '
-		/<!-- end of balance -->/ { inside = 0 }
-		!inside
-		/<!-- balance -->/ {
-			while ((getline line <"-") > 0)
-				print line
-			inside = 1
-		}' "$file" >"$WORK/file" && cat "$WORK/file" >"$file"
-}
-
 need qemu-system-x86_64 busybox cpio losetup jq
 need_built hvtrace tests/guest/paced
 find_kernel
@@ -190,4 +177,4 @@ for quarters in $QUARTERS; do
 done
 set -o pipefail
 table | tee "$WORK/table" || exit
-[ $# -eq 0 ] || between_markers "$1" <"$WORK/table"
+[ $# -eq 0 ] || between_markers balance "$1" <"$WORK/table"

@@ -39,3 +39,20 @@ json()
 {
 	tail -n 1 "$1" | grep -oE "\"$2\":[0-9.]+" | cut -d: -f2
 }
+
+# between_markers NAME FILE: what is on stdin replaces what FILE has between "<!-- NAME -->" and "<!-- end of NAME -->".
+between_markers()
+{
+	local text
+
+	[ "$(grep -cxF -e "<!-- $1 -->" -e "<!-- end of $1 -->" "$2")" = 2 ] || die "$2 has no place for $1"
+	text=$(awk -v name="$1" '
+		$0 == "<!-- end of " name " -->" { inside = 0 }
+		!inside
+		$0 == "<!-- " name " -->" {
+			while ((getline line <"-") > 0)
+				print line
+			inside = 1
+		}' "$2") || die "cannot read $2"
+	echo "$text" >"$2"
+}

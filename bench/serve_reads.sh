@@ -191,25 +191,10 @@ table()
 		"$(date +%F)" "$(uname -sr)" "$(qemu-system-x86_64 --version | sed -n "s/ version \([0-9.]*\).*/ \1/p" | head -n 1)"
 }
 
-# between_markers FILE: what is on stdin replaces what is there.
-between_markers()
-{
-	local file=$1
-
-	awk '
-		/<!-- end of serve_reads -->/ { inside = 0 }
-		!inside
-		/<!-- serve_reads -->/ {
-			while ((getline line <"-") > 0)
-				print line
-			inside = 1
-		}' "$file" >"$WORK/file" && cat "$WORK/file" >"$file"
-}
-
 need qemu-system-x86_64 qemu-storage-daemon busybox cpio losetup
 need_built hvtrace bench/trace tests/guest/replay
 find_kernel
 initramfs "$WORK/initramfs" "$VIRTIO" "" "$BUILD/tests/guest/replay"
 set -o pipefail
 table | tee "$WORK/table" || exit
-[ $# -eq 0 ] || between_markers "$1" <"$WORK/table"
+[ $# -eq 0 ] || between_markers serve_reads "$1" <"$WORK/table"
