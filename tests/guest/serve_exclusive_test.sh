@@ -21,10 +21,11 @@ image disk $((PAGES * 4))K
 image said 4M
 RANDOM=$SEED
 
-# again COMMAND: over and over in the guest, until it fails.
+# again COMMAND: over and over in the guest, until it fails; a process group of its own, so that no
+# process that was just begun is missed when it is stopped.
 again()
 {
-	guest "while $*; do :; done >/dev/null & load=\"\$load \$!\""
+	guest "setsid sh -c 'while $*; do :; done' >/dev/null & load=\"\$load -\$!\""
 }
 
 # One that writes, elsewhere than the others read: theirs is checked.
@@ -40,13 +41,12 @@ start_load()
 # Processes stand still; what they wrote goes to the disk, reads that are under way end.
 stop_load()
 {
-	guest "kill -0 \$load && kill -STOP \$load && kill -STOP \$(pidof pages workload) 2>/dev/null;" \
-		"kill -0 \$load && sync && sleep 0.2" || die "the load is gone"
+	guest "kill -STOP \$load && sync && sleep 0.2 && kill -0 \$load" || die "the load is gone"
 }
 
 go_on()
 {
-	guest "kill -CONT \$load \$(pidof pages workload) 2>/dev/null"
+	guest "kill -CONT \$load"
 }
 
 # Numbers of pages, one a line, from "FIRST COUNT".
@@ -73,28 +73,28 @@ moved_pages()
 	guest "awk '\$1 == \"pgmigrate_success\" { print \$2 }' /proc/vmstat" || die "no vmstat"
 }
 
-# A page that is in both and was not the last time has been moved since the sample before that one:
-# what it left behind is filled again sooner than that.
+# A page is in both if it was cached before and after the guest said that it has it: the guest may
+# drop some meanwhile. So many may come to be in both as were moved by then: what a page left behind
+# looks evicted when it is filled again, however late that is.
 sample()
 {
-	local held cached both new now moved least
+	local held cached both moved least
 
+	cached_pages >"$WORK/cached.before"
 	guest_pages >"$WORK/held"
-	cached_pages >"$WORK/cached"
+	cached_pages | comm -12 - "$WORK/cached.before" >"$WORK/cached"
 	held=$(wc -l <"$WORK/held") cached=$(wc -l <"$WORK/cached")
 	mv "$WORK/both" "$WORK/both.before"
 	comm -12 "$WORK/held" "$WORK/cached" >"$WORK/both"
 	both=$(wc -l <"$WORK/both")
-	new=$(comm -13 "$WORK/both.before" "$WORK/both" | wc -l)
-	now=$(moved_pages) || exit 1
-	moved=$((now - MOVED_BEFORE))
-	MOVED_BEFORE=$MOVED MOVED=$now
-	echo "$held pages in the guest's memory, $cached in the cache, $both in both, $new of them new," \
-		"$moved moved"
+	NEW=$((NEW + $(comm -13 "$WORK/both.before" "$WORK/both" | wc -l)))
+	moved=$(moved_pages) || exit 1
+	moved=$((moved - MOVED_BEFORE))
+	echo "$held pages in the guest's memory, $cached in the cache, $both in both, $NEW so far, $moved moved"
 	least=$((held < cached ? held : cached))
 	[ $least -ge 1000 ] || die "too few to tell"
-	[ "$new" -le $moved ] || die "pages are in both: $(head -n 20 "$WORK/both" | xargs)"
-	[ $((both * 100)) -le $least ] || die "more than one in a hundred is in both"
+	[ $NEW -le $moved ] || die "pages are in both: $(head -n 20 "$WORK/both" | xargs)"
+	[ $((both * 20)) -le $least ] || die "more than one in twenty is in both"
 }
 
 serve_start 64MiB --audit 1/1 --disk "disk,path=$WORK/disk,socket=$WORK/disk.sock"
@@ -110,7 +110,8 @@ start_load
 guest_wait 60 "[ \$(awk '\$3 == \"vda\" { print \$6 }' /proc/diskstats) -gt 800000 ]" ||
 	die "the guest reads nothing"
 : >"$WORK/both"
-MOVED=$(moved_pages) MOVED_BEFORE=$MOVED
+MOVED_BEFORE=$(moved_pages) || exit 1
+NEW=0
 for ((i = 0; i < SAMPLES; i++)); do
 	sleep "$((RANDOM % 2)).$(printf %03d $((RANDOM % 1000)))"
 	stop_load
