@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 build=${BUILD:-$PWD/build}
 seconds=${SECONDS_TO_TRACE:-15}
-out=$build/demo
+out=${build#"$PWD/"}/demo
 load=
 choice=()
 

@@ -63,6 +63,17 @@ static void pass(struct world *w, size_t n, double seconds)
 	}
 }
 
+/* Two that are known, and a plan for them. */
+static void aim_two(struct world *w, __u64 budget, __u64 first, __u64 second)
+{
+	struct stepper_opts o = defaults;
+
+	o.budget = budget;
+	set_up(w, 2, &o);
+	pass(w, 2, 1);
+	assert_true(stepper__aim(w->s, (__u64[]){first, second}, 10, 20));
+}
+
 /* The next step is this one; it is carried out, and the guest follows at once. */
 static void expect(struct world *w, enum step_kind kind, size_t vm, __u64 to)
 {
@@ -86,13 +97,9 @@ static void expect_none(struct world *w)
 /* From VM 0 to VM 1: taken first, and given when it was seen to be there. */
 static void moves(void **state)
 {
-	struct stepper_opts o = defaults;
 	struct world w;
 
-	o.budget = 200;
-	set_up(&w, 2, &o);
-	pass(&w, 2, 1);
-	assert_true(stepper__aim(w.s, (__u64[]){70, 130}, 10, 20));
+	aim_two(&w, 200, 70, 130);
 	expect(&w, STEP_TAKE, 0, 84);
 	/* The guest has not given it yet. */
 	expect_none(&w);
@@ -113,14 +120,10 @@ static void moves(void **state)
 
 static void slow_guest(void **state)
 {
-	struct stepper_opts o = defaults;
 	struct step step;
 	struct world w;
 
-	o.budget = 200;
-	set_up(&w, 2, &o);
-	pass(&w, 2, 1);
-	stepper__aim(w.s, (__u64[]){68, 132}, 10, 20);
+	aim_two(&w, 200, 68, 132);
 	assert_true(stepper__next(w.s, w.time, &step));
 	stepper__done(w.s, &step, STEP_DONE, w.time);
 	/* A page a second: slow, but it comes. No more is asked for until it is there. */
@@ -140,16 +143,12 @@ static void slow_guest(void **state)
  */
 static void deaf_guest(void **state)
 {
-	struct stepper_opts o = defaults;
 	struct stepper_vm vm;
 	struct step step;
 	struct world w;
 	__u64 least, most;
 
-	o.budget = 200;
-	set_up(&w, 2, &o);
-	pass(&w, 2, 1);
-	stepper__aim(w.s, (__u64[]){84, 116}, 10, 20);
+	aim_two(&w, 200, 84, 116);
 	w.time += 5;
 	assert_true(stepper__next(w.s, w.time, &step));
 	stepper__done(w.s, &step, STEP_DONE, w.time);
@@ -177,9 +176,7 @@ static void refused(void **state)
 	struct step step;
 	struct world w;
 
-	set_up(&w, 2, &defaults);
-	pass(&w, 2, 1);
-	stepper__aim(w.s, (__u64[]){84, 116}, 10, 20);
+	aim_two(&w, defaults.budget, 84, 116);
 	assert_true(stepper__next(w.s, w.time, &step));
 	assert_int_equal(step.kind, STEP_GIVE);
 	stepper__done(w.s, &step, STEP_FAILED, w.time);
@@ -199,13 +196,9 @@ static void refused(void **state)
 /* What a VM that is not to be reached was told and seen to hold counts on. */
 static void unreachable(void **state)
 {
-	struct stepper_opts o = defaults;
 	struct world w;
 
-	o.budget = 200;
-	set_up(&w, 2, &o);
-	pass(&w, 2, 1);
-	stepper__aim(w.s, (__u64[]){84, 116}, 10, 20);
+	aim_two(&w, 200, 84, 116);
 	stepper__lose(w.s, 0);
 	expect_none(&w);
 	assert_int_equal(stepper__held(w.s), 200);
@@ -218,15 +211,11 @@ static void unreachable(void **state)
 /* Two takes that held their promise, one that does not. */
 static void guard(void **state)
 {
-	struct stepper_opts o = defaults;
 	struct stepper_vm vm;
 	struct world w;
 	__u64 least, most;
 
-	o.budget = 200;
-	set_up(&w, 2, &o);
-	pass(&w, 2, 1);
-	stepper__aim(w.s, (__u64[]){40, 160}, 10, 20);
+	aim_two(&w, 200, 40, 160);
 	for (int i = 1; i <= 2; i++) {
 		expect(&w, STEP_TAKE, 0, 100 - 16 * i);
 		pass(&w, 2, 1);
@@ -286,9 +275,7 @@ static void guard_with_spare_memory(void **state)
 {
 	struct world w;
 
-	set_up(&w, 2, &defaults);
-	pass(&w, 2, 1);
-	stepper__aim(w.s, (__u64[]){84, 100}, 10, 20);
+	aim_two(&w, defaults.budget, 84, 100);
 	expect(&w, STEP_TAKE, 0, 84);
 	/* Half as many again are within the slack, three roots are chance, and some are nothing. */
 	w.rate[0] = 100 + 50 + 3 * 10 + 16;
@@ -304,13 +291,9 @@ static void guard_with_spare_memory(void **state)
 /* The guard of a VM that had been given more than it began with: what is not there is not owed. */
 static void guard_without_memory(void **state)
 {
-	struct stepper_opts o = defaults;
 	struct world w;
 
-	o.budget = 216;
-	set_up(&w, 2, &o);
-	pass(&w, 2, 1);
-	stepper__aim(w.s, (__u64[]){116, 100}, 10, 20);
+	aim_two(&w, 216, 116, 100);
 	expect(&w, STEP_GIVE, 0, 116);
 	pass(&w, 2, 6);
 	stepper__aim(w.s, (__u64[]){100, 100}, 10, 20);
@@ -330,13 +313,9 @@ static void guard_without_memory(void **state)
 /* What is taken for the guard's sake does not hurt either: it comes in pieces. */
 static void reclaims_what_is_spared(void **state)
 {
-	struct stepper_opts o = defaults;
 	struct world w;
 
-	o.budget = 200;
-	set_up(&w, 2, &o);
-	pass(&w, 2, 1);
-	stepper__aim(w.s, (__u64[]){84, 116}, 10, 20);
+	aim_two(&w, 200, 84, 116);
 	expect(&w, STEP_TAKE, 0, 84);
 	pass(&w, 2, 0.5);
 	expect(&w, STEP_GIVE, 1, 116);
@@ -413,9 +392,7 @@ static void dry_run(void **state)
 	struct step step;
 	struct world w;
 
-	set_up(&w, 2, &defaults);
-	pass(&w, 2, 1);
-	stepper__aim(w.s, (__u64[]){84, 100}, 10, 20);
+	aim_two(&w, defaults.budget, 84, 100);
 	assert_true(stepper__next(w.s, w.time, &step));
 	stepper__done(w.s, &step, STEP_LEFT, w.time);
 	expect_none(&w);
